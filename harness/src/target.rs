@@ -1,0 +1,60 @@
+//! The facts of a target that planning reads. Finding them out is [`crate::stage::probe`]'s work.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::case::Version;
+
+/// What is tested, with which privileges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// `linux`, or the name of another implementation, such as `gvisor`.
+    pub implementation: String,
+    /// The release that uname(2) gives.
+    pub release: String,
+    /// Its first two numbers.
+    pub version: Version,
+    /// The machine that uname(2) gives.
+    pub machine: String,
+    /// How it is reached: `this kernel`, `qemu`, `command`.
+    pub place: String,
+    /// The ids that a case can have.
+    pub ids: Ids,
+    /// What is there.
+    pub features: BTreeSet<Feature>,
+}
+
+/// The ids that a case can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ids {
+    /// A block of 65,536.
+    Block,
+    /// One user and one group id.
+    One,
+}
+
+/// Something that a target may have or lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// The key facility: CONFIG_KEYS.
+    Keys,
+    /// A process that has no session keyring: no ancestor of the worker ever had one.
+    NoSession,
+    /// The 32-bit system call entry: CONFIG_IA32_EMULATION.
+    Compat32,
+    /// /proc can be mounted for a new pid namespace.
+    Proc,
+    /// A VM of the run's own.
+    Vm,
+    /// CONFIG_PERSISTENT_KEYRINGS.
+    PersistentKeyrings,
+    /// CONFIG_KEY_NOTIFICATIONS.
+    KeyNotifications,
+    /// CONFIG_KEY_DH_OPERATIONS.
+    DiffieHellman,
+    /// CONFIG_BIG_KEYS.
+    BigKeys,
+}
