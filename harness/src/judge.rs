@@ -1,1 +1,219 @@
-//! To be written.
+//! (expected, observed) → met or not. A pure function of its arguments, and how both sides read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::case::{Alternative, Expr, Outcome};
+use crate::ops::Gives;
+use crate::record::Shown;
+use crate::value::{Bytes, Errno, Value};
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It succeeded with this value.
+    Value(Value),
+    /// It failed.
+    Fails(Errno),
+    /// It succeeded, and the new actor reported in.
+    Born,
+    /// What is right in no case, such as a write past the end of a buffer: described for a person.
+    Wrong(String),
+}
+
+/// A variable of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Its value.
+    pub value: Value,
+    /// What kind of result it is.
+    pub gives: Gives,
+    /// The line that bound it.
+    pub line: u32,
+}
+
+/// The variables that are bound so far.
+pub type Bindings = BTreeMap<String, Binding>;
+
+/// If an outcome is met. `Err` names a variable that has no value.
+pub fn met(
+    outcome: &Outcome,
+    gives: Gives,
+    observed: &Observed,
+    bindings: &Bindings,
+) -> Result<bool, String> {
+    Ok(match (outcome, observed) {
+        (_, Observed::Wrong(_)) => false,
+        (Outcome::Born(_), observed) => *observed == Observed::Born,
+        (Outcome::Bind(_), observed) => matches!(observed, Observed::Value(_)),
+        (Outcome::Not(expr), Observed::Value(value)) => !same(gives, &resolve(expr, bindings)?, value),
+        (Outcome::Not(_), _) => false,
+        (Outcome::OneOf(alternatives), observed) => {
+            for alternative in alternatives {
+                let met = match (alternative, observed) {
+                    (Alternative::Ok, Observed::Value(_) | Observed::Born) => true,
+                    (Alternative::Fails(expected), Observed::Fails(errno)) => expected == errno,
+                    (Alternative::Is(expr), Observed::Value(value)) => {
+                        same(gives, &resolve(expr, bindings)?, value)
+                    }
+                    _ => false,
+                };
+                if met {
+                    return Ok(true);
+                }
+            }
+            false
+        }
+    })
+}
+
+/// The value that an expression stands for. `Err` names a variable that has none.
+pub fn resolve(expr: &Expr, bindings: &Bindings) -> Result<Value, String> {
+    Ok(match expr {
+        Expr::Null => Value::Null,
+        Expr::BadPointer => Value::BadPointer,
+        Expr::Number(number) => Value::Number(*number),
+        Expr::Text(bytes) => Value::Text(bytes.clone()),
+        Expr::Filled(length) => Value::Text(Bytes(vec![b'a'; *length as usize])),
+        Expr::Buffer(size) => Value::Buffer(*size),
+        Expr::Name(name) => Value::Name(name.clone()),
+        Expr::Errno(errno) => Value::Number(errno.0.into()),
+        Expr::Var(name) => bindings.get(name).map(|binding| binding.value.clone()).ok_or(name)?,
+        Expr::Set(members) => {
+            let mut set = BTreeSet::new();
+            for member in members {
+                match resolve(member, bindings)? {
+                    Value::Number(number) => set.insert(number),
+                    other => return Err(format!("{other} cannot be a member of a set")),
+                };
+            }
+            Value::Members(set)
+        }
+    })
+}
+
+/// If an observed value is the expected one, in the sense that its kind of result gives to it.
+fn same(gives: Gives, expected: &Value, observed: &Value) -> bool {
+    match (gives, expected, observed) {
+        (_, Value::Members(expected), Value::Text(bytes)) => members(bytes).as_ref() == Some(expected),
+        (Gives::Description, Value::Text(expected), Value::Text(observed)) => {
+            // The last field is the description, which may hold semicolons of its own.
+            fields_match(&expected.0, &observed.0, |text| text.splitn(5, |byte| *byte == b';').collect())
+        }
+        (Gives::Line, Value::Text(expected), Value::Text(observed)) => {
+            fields_match(&expected.0, &observed.0, |text| {
+                text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).collect()
+            })
+        }
+        _ => expected == observed,
+    }
+}
+
+fn fields_match(expected: &[u8], observed: &[u8], split: impl Fn(&[u8]) -> Vec<&[u8]>) -> bool {
+    let (expected, observed) = (split(expected), split(observed));
+    expected.len() == observed.len()
+        && expected
+            .iter()
+            .zip(&observed)
+            .all(|(expected, observed)| *expected == b"*" || expected == observed)
+}
+
+/// The links in the bytes that READ gives for a keyring. A serial that stands twice is no set.
+fn members(bytes: &Bytes) -> Option<BTreeSet<i64>> {
+    let (serials, rest) = bytes.0.as_chunks::<4>();
+    let set: BTreeSet<i64> = serials.iter().map(|serial| i32::from_ne_bytes(*serial).into()).collect();
+    (rest.is_empty() && set.len() == serials.len()).then_some(set)
+}
+
+/// An outcome as a person reads it.
+pub fn show_outcome(outcome: &Outcome, bindings: &Bindings) -> Shown {
+    match outcome {
+        Outcome::Bind(_) => plain("success".into()),
+        Outcome::Born(name) => plain(format!("success: {name} is born")),
+        Outcome::Not(expr) => {
+            let shown = show_expr(expr, bindings);
+            Shown { text: format!("anything but {}", shown.text), variable: shown.variable }
+        }
+        Outcome::OneOf(alternatives) => {
+            let mut shown: Vec<Shown> = alternatives
+                .iter()
+                .map(|alternative| match alternative {
+                    Alternative::Ok => plain("success".into()),
+                    Alternative::Fails(errno) => plain(errno.to_string()),
+                    Alternative::Is(expr) => show_expr(expr, bindings),
+                })
+                .collect();
+            match shown.len() {
+                1 => shown.remove(0),
+                _ => plain(shown.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join(" or ")),
+            }
+        }
+    }
+}
+
+/// What was observed as a person reads it: a value by the name of the variable that it equals.
+/// The outcome decides how bytes are read that may be a payload or the links of a keyring.
+pub fn show_observed(observed: &Observed, outcome: &Outcome, bindings: &Bindings) -> Shown {
+    match observed {
+        Observed::Fails(errno) => plain(errno.to_string()),
+        Observed::Born => plain("success: a new actor".into()),
+        Observed::Wrong(what) => plain(what.clone()),
+        Observed::Value(value) => {
+            let wants_set = match outcome {
+                Outcome::OneOf(alternatives) => {
+                    alternatives.iter().any(|one| matches!(one, Alternative::Is(Expr::Set(_))))
+                }
+                Outcome::Not(Expr::Set(_)) => true,
+                _ => false,
+            };
+            match value {
+                Value::Text(bytes) if wants_set => match members(bytes) {
+                    Some(set) => show_value(&Value::Members(set), bindings),
+                    None => plain(format!("{bytes}, which is no set of serials")),
+                },
+                value => show_value(value, bindings),
+            }
+        }
+    }
+}
+
+fn show_expr(expr: &Expr, bindings: &Bindings) -> Shown {
+    match (expr, resolve(expr, bindings)) {
+        (Expr::Var(name), Ok(value)) => Shown {
+            text: value.to_string(),
+            variable: bindings.get(name).map(|binding| (name.clone(), binding.line)),
+        },
+        (_, Ok(value @ Value::Members(_))) => show_value(&value, bindings),
+        (_, Ok(value)) => plain(value.to_string()),
+        (_, Err(name)) => plain(format!("${name}, which has no value")),
+    }
+}
+
+fn show_value(value: &Value, bindings: &Bindings) -> Shown {
+    match value {
+        Value::Members(set) => {
+            let names: Vec<String> = set
+                .iter()
+                .map(|member| match serial_name(*member, bindings) {
+                    Some((name, _)) => format!("${name}"),
+                    None => member.to_string(),
+                })
+                .collect();
+            plain(format!("{{{}}}", names.join(", ")))
+        }
+        Value::Number(number) => Shown { text: number.to_string(), variable: serial_name(*number, bindings) },
+        value => plain(value.to_string()),
+    }
+}
+
+/// The variable that holds this serial. Small numbers are no serials: 0 would match by accident.
+fn serial_name(number: i64, bindings: &Bindings) -> Option<(String, u32)> {
+    bindings
+        .iter()
+        .filter(|(_, binding)| binding.gives == Gives::Serial && number > 2)
+        .find(|(_, binding)| binding.value == Value::Number(number))
+        .map(|(name, binding)| (name.clone(), binding.line))
+}
+
+fn plain(text: String) -> Shown {
+    Shown { text, variable: None }
+}

@@ -23,6 +23,8 @@ pub struct Target {
     pub ids: Ids,
     /// What is there.
     pub features: BTreeSet<Feature>,
+    /// Foreign programs that were asked for and are there.
+    pub programs: BTreeSet<String>,
 }
 
 /// The ids that a case can have.

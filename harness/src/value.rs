@@ -119,7 +119,8 @@ impl Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 200;
+        // Whole descriptions and payloads fit; how much of them a report shows is its own choice.
+        const SHOWN: usize = 64 << 10;
         if self.0.len() > SHOWN {
             let head = Bytes(self.0[..SHOWN].to_vec());
             return write!(f, "\"{}…\" ({} bytes)", head.escape(), self.0.len());

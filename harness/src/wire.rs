@@ -1,1 +1,301 @@
-//! To be written.
+//! Frames: how coordinator and worker speak over any byte stream.
+//!
+//! A frame is one line: mark, the run's random token, a sequence number, a checksum, one JSON message.
+//! Lines without the mark are console text of whatever else prints on the stream, and are kept. A line
+//! with the mark that is not the frame that has to come next is damage: the stream counts as lost.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+use crate::record::CaseRecord;
+use crate::target::Target;
+
+/// The version of the protocol; both sides have to speak the same.
+pub const PROTOCOL: u32 = 1;
+
+/// What begins a frame.
+const MARK: &str = "\u{1}skc";
+/// The longest frame: a case with texts of a megabyte fits many times.
+const LONGEST_FRAME: usize = 64 << 20;
+/// How much console text is kept between two frames.
+const KEPT_NOISE: usize = 64 << 10;
+
+/// From the coordinator to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// The first frame: what is expected of the worker.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// Foreign programs that cases want to run: which of them are there?
+        programs: BTreeSet<String>,
+    },
+    /// Play this.
+    Play(Box<Plan>),
+}
+
+/// From a worker to the coordinator.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// The answer to the greeting: the facts of the target.
+    Ready(Box<Target>),
+    /// The answer to the greeting: why no case can be played here.
+    Refused(String),
+    /// What came of a case.
+    Record(Box<CaseRecord>),
+}
+
+/// Why a stream can no longer be relied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The stream ended.
+    Ended,
+    /// The stream ended within a frame.
+    Truncated,
+    /// A frame that is not whole, or not what its checksum says.
+    Garbled,
+    /// A whole frame with a foreign token: something else pretends to be the other side.
+    Forged,
+    /// A frame out of its order: one was lost, doubled or replayed.
+    Sequence {
+        /// The number that had to come.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// A frame that holds no message of this protocol.
+    Message(String),
+    /// Whoever was watched beside the stream has hung up.
+    HungUp,
+    /// Nothing came in time.
+    Silent(Duration),
+    /// Reading or writing failed.
+    Io(String),
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Damage::Ended => write!(f, "the stream ended: the other side died"),
+            Damage::Truncated => write!(f, "the stream ended within a frame: the other side died"),
+            Damage::Garbled => write!(f, "a frame was damaged on its way"),
+            Damage::Forged => write!(f, "a frame with a foreign token was found on the stream"),
+            Damage::Sequence { expected, found } => {
+                write!(f, "frame {found} came where frame {expected} had to come")
+            }
+            Damage::Message(what) => write!(f, "a frame holds no message of this protocol: {what}"),
+            Damage::HungUp => write!(f, "the coordinator has hung up"),
+            Damage::Silent(limit) => write!(f, "nothing was heard for {} s", limit.as_secs_f32()),
+            Damage::Io(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+/// Writes frames.
+pub struct Sender<W> {
+    out: W,
+    token: String,
+    next: u64,
+}
+
+impl<W: Write> Sender<W> {
+    /// Frames with this token, to this stream.
+    pub fn new(out: W, token: String) -> Sender<W> {
+        Sender { out, token, next: 1 }
+    }
+
+    /// Sends one message.
+    pub fn send(&mut self, message: &impl Serialize) -> Result<(), Damage> {
+        let json = serde_json::to_string(message).map_err(|error| Damage::Message(error.to_string()))?;
+        // The line break in front ends whatever noise stands on the line already.
+        let frame = format!("\n{}", frame(&self.token, self.next, &json));
+        self.next += 1;
+        self.out.write_all(frame.as_bytes()).and_then(|()| self.out.flush()).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::BrokenPipe => Damage::Ended,
+                _ => Damage::Io(error.to_string()),
+            }
+        })
+    }
+}
+
+/// One frame with its line break.
+pub fn frame(token: &str, sequence: u64, json: &str) -> String {
+    let body = format!("{token} {sequence} {json}");
+    format!("{MARK} {:08x} {body}\n", crc32fast::hash(body.as_bytes()))
+}
+
+/// Reads frames from a descriptor, and keeps what stands between them.
+pub struct Receiver {
+    input: OwnedFd,
+    token: Option<String>,
+    next: u64,
+    buffer: Vec<u8>,
+    /// How far the buffer is known to hold no line break.
+    scanned: usize,
+    noise: Vec<u8>,
+}
+
+impl Receiver {
+    /// Frames with this token; without one, with the token of the first frame.
+    pub fn new(input: OwnedFd, token: Option<String>) -> Receiver {
+        Receiver { input, token, next: 1, buffer: Vec::new(), scanned: 0, noise: Vec::new() }
+    }
+
+    /// The token, once it is known.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// The descriptor that is read from.
+    pub fn descriptor(&self) -> &OwnedFd {
+        &self.input
+    }
+
+    /// The console text since the last call, line by line; too much of it is cut.
+    pub fn take_noise(&mut self) -> Vec<String> {
+        let noise = std::mem::take(&mut self.noise);
+        String::from_utf8_lossy(&noise)
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The next message; waits for it no longer than the limit, if there is one.
+    pub fn receive<T: DeserializeOwned>(&mut self, limit: Option<Duration>) -> Result<T, Damage> {
+        self.next(limit, None)
+    }
+
+    /// The next message, unless whoever holds the other end of `watched` hangs up meanwhile.
+    pub fn receive_unless_hung_up<T: DeserializeOwned>(
+        &mut self,
+        limit: Duration,
+        watched: BorrowedFd,
+    ) -> Result<T, Damage> {
+        self.next(Some(limit), Some(watched))
+    }
+
+    fn next<T: DeserializeOwned>(
+        &mut self,
+        limit: Option<Duration>,
+        watched: Option<BorrowedFd>,
+    ) -> Result<T, Damage> {
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        loop {
+            while let Some(line) = self.line() {
+                if let Some(json) = self.unframe(&line)? {
+                    return serde_json::from_str(&json).map_err(|error| Damage::Message(error.to_string()));
+                }
+            }
+            let timeout = match deadline {
+                None => PollTimeout::NONE,
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    // Rounded up, so that the last wait does not become a busy loop.
+                    PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+                }
+            };
+            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+            // A hang-up is told without being asked for.
+            fds.extend(watched.map(|watched| PollFd::new(watched, PollFlags::empty())));
+            let count = poll(&mut fds, timeout);
+            let spoke = fds[0].any().unwrap_or(false);
+            match count {
+                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Err(Damage::Silent(limit.unwrap_or_default()));
+                }
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(_) if spoke => self.fill()?,
+                Ok(_) => return Err(Damage::HungUp),
+                Err(error) => return Err(Damage::Io(error.to_string())),
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), Damage> {
+        let mut chunk = [0; 64 << 10];
+        match nix::unistd::read(&self.input, &mut chunk) {
+            Ok(0) => {
+                let rest = std::mem::take(&mut self.buffer);
+                let cut = position(&rest, MARK.as_bytes()).is_some();
+                self.keep(&rest);
+                Err(if cut { Damage::Truncated } else { Damage::Ended })
+            }
+            Ok(count) => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                match self.buffer.len() > LONGEST_FRAME {
+                    true => Err(Damage::Garbled),
+                    false => Ok(()),
+                }
+            }
+            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => Ok(()),
+            // A serial line or a pseudo terminal that was hung up.
+            Err(nix::errno::Errno::EIO) => Err(Damage::Ended),
+            Err(error) => Err(Damage::Io(error.to_string())),
+        }
+    }
+
+    fn line(&mut self) -> Option<Vec<u8>> {
+        let Some(end) = self.buffer[self.scanned..].iter().position(|byte| *byte == b'\n') else {
+            self.scanned = self.buffer.len();
+            return None;
+        };
+        let rest = self.buffer.split_off(self.scanned + end + 1);
+        self.scanned = 0;
+        Some(std::mem::replace(&mut self.buffer, rest))
+    }
+
+    /// The JSON of a line that holds the frame which has to come; `None` for noise.
+    fn unframe(&mut self, line: &[u8]) -> Result<Option<String>, Damage> {
+        let Some(at) = position(line, MARK.as_bytes()) else {
+            self.keep(line);
+            return Ok(None);
+        };
+        self.keep(&line[..at]);
+        let text = std::str::from_utf8(&line[at..]).map_err(|_| Damage::Garbled)?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        let (checksum, body) = text
+            .strip_prefix(MARK)
+            .and_then(|text| text.strip_prefix(' '))
+            .and_then(|text| text.split_once(' '))
+            .ok_or(Damage::Garbled)?;
+        if u32::from_str_radix(checksum, 16) != Ok(crc32fast::hash(body.as_bytes())) {
+            return Err(Damage::Garbled);
+        }
+        let mut words = body.splitn(3, ' ');
+        let (Some(token), Some(sequence), Some(json)) = (words.next(), words.next(), words.next()) else {
+            return Err(Damage::Garbled);
+        };
+        if self.token.get_or_insert_with(|| token.to_owned()) != token {
+            return Err(Damage::Forged);
+        }
+        let found = sequence.parse().map_err(|_| Damage::Garbled)?;
+        if found != self.next {
+            return Err(Damage::Sequence { expected: self.next, found });
+        }
+        self.next += 1;
+        Ok(Some(json.to_owned()))
+    }
+
+    fn keep(&mut self, noise: &[u8]) {
+        let room = KEPT_NOISE.saturating_sub(self.noise.len());
+        self.noise.extend_from_slice(&noise[..noise.len().min(room)]);
+        if noise.last().is_some_and(|byte| *byte != b'\n') && room > 0 {
+            self.noise.push(b'\n');
+        }
+    }
+}
+
+fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}

@@ -1,1 +1,211 @@
-//! To be written.
+//! A worker: takes cases over a byte stream, gives each a fresh stage, streams records back.
+//!
+//! Single-threaded. It ends when its input ends, and whatever it has started ends with it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::actor::life::{self, Side};
+use crate::plan::Plan;
+use crate::record::{CaseRecord, Verdict};
+use crate::run::{self, Lost};
+use crate::stage::Local;
+use crate::stage::blocks::Blocks;
+use crate::stage::enclosure::{self, Mapping};
+use crate::stage::probe::{self, Found};
+use crate::target::Ids;
+use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
+
+/// How long the first look at a target may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Serves the coordinator at the other end of the streams until it hangs up.
+pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
+    let mut orders = Receiver::new(input, None);
+    let Order::Hello { protocol, programs } = orders.receive(None)? else {
+        return Err(Damage::Message("a case before the greeting".into()));
+    };
+    let mut words = Sender::new(output, orders.token().unwrap_or_default().to_owned());
+    let mut worker = match (protocol == PROTOCOL).then(|| Worker::new(orders.descriptor(), programs)) {
+        None => {
+            let reason = format!("the coordinator speaks protocol {protocol} and this worker {PROTOCOL}");
+            return words.send(&Word::Refused(reason));
+        }
+        Some(Err(Lost(reason))) => return words.send(&Word::Refused(reason)),
+        Some(Ok((worker, ready))) => {
+            words.send(&ready)?;
+            worker
+        }
+    };
+    loop {
+        match orders.receive(None) {
+            Ok(Order::Play(plan)) => {
+                let (record, stage) = worker.play(&plan, orders.descriptor())?;
+                words.send(&Word::Record(Box::new(record)))?;
+                // Only now, so that the coordinator need not wait for the namespaces to go.
+                if let Some(stage) = stage {
+                    reap(stage);
+                }
+            }
+            Ok(Order::Hello { .. }) => return Err(Damage::Message("a second greeting".into())),
+            Err(Damage::Ended) => return Ok(()),
+            Err(damage) => return Err(damage),
+        }
+    }
+}
+
+struct Worker {
+    blocks: Option<Blocks>,
+    program: OwnedFd,
+}
+
+impl Worker {
+    /// Claims what cases need, and says what the target has.
+    fn new(orders: &OwnedFd, programs: BTreeSet<String>) -> Result<(Worker, Word), Lost> {
+        let mut worker = Worker { blocks: Blocks::claim()?, program: own_program()? };
+        let ids = if worker.blocks.is_some() { Ids::Block } else { Ids::One };
+        let one = Mapping::One { uid: 0, gid: 0 };
+        let (stage, mut report) = worker.stage(one, |mut report, entered| {
+            let found = match entered {
+                Ok(()) => probe::look(),
+                Err(Lost(reason)) => Found::Refused(reason),
+            };
+            let _ = report.send(&found);
+        })?;
+        let found = report.receive_unless_hung_up(LOOK, orders.as_fd());
+        let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
+        reap(stage);
+        match found {
+            Ok(Found::Features(features)) => {
+                Ok((worker, Word::Ready(Box::new(probe::target(features, ids, programs)))))
+            }
+            Ok(Found::Refused(reason)) => Err(Lost(reason)),
+            Err(damage) => Err(Lost(format!("the first look at the target failed: {damage}"))),
+        }
+    }
+
+    /// Plays one case on a stage of its own. Gives the stage's process id if it is still to be reaped.
+    fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<(CaseRecord, Option<i32>), Damage> {
+        let (uid, gid) = plan.stage.one.unwrap_or((0, 0));
+        let program = self.program.try_clone().map_err(|error| Damage::Io(error.to_string()))?;
+        let started = self.stage(Mapping::One { uid, gid }, |mut report, entered| {
+            let record = match entered.and_then(|()| Local::set(plan, program)) {
+                Ok(mut stage) => run::run(plan, &mut stage),
+                Err(Lost(reason)) => run::blank(plan, Verdict::Broken, Some(reason)),
+            };
+            let _ = report.send(&record);
+        });
+        let (stage, mut report) = match started {
+            Ok(started) => started,
+            Err(Lost(reason)) => return Ok((run::blank(plan, Verdict::Broken, Some(reason)), None)),
+        };
+        match report.receive_unless_hung_up::<CaseRecord>(plan.limit, orders.as_fd()) {
+            Ok(mut record) => {
+                record.console = report.take_noise();
+                Ok((record, Some(stage)))
+            }
+            Err(damage) => {
+                let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
+                let how = reap(stage);
+                match damage {
+                    Damage::HungUp => Err(Damage::HungUp),
+                    Damage::Ended => {
+                        Ok((run::blank(plan, Verdict::Broken, Some(format!("the stage {how}"))), None))
+                    }
+                    damage => {
+                        let reason = format!("the stage's record was lost: {damage}");
+                        Ok((run::blank(plan, Verdict::Broken, Some(reason)), None))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Clones a process into fresh namespaces, maps ids for it, and lets it play a part there. Gives
+    /// its process id and what it reports on.
+    fn stage(
+        &mut self,
+        one: Mapping,
+        part: impl FnOnce(Sender<File>, Result<(), Lost>),
+    ) -> Result<(i32, Receiver), Lost> {
+        let mapping = match &mut self.blocks {
+            Some(blocks) => Mapping::Block(blocks.take()?),
+            None => one,
+        };
+        let token = format!("{:016x}", life::monotonic());
+        let (near, far) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(|error| Lost(format!("no channel to the stage: {error}")))?;
+        match life::fork(enclosure::NAMESPACES) {
+            Err(error) => Err(Lost(enclosure::why_refused(error))),
+            Ok(Side::Parent(stage)) => {
+                drop(far);
+                let mut near = File::from(near);
+                if let Err(lost) = enclosure::map(stage, mapping) {
+                    let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
+                    reap(stage);
+                    return Err(lost);
+                }
+                let _ = near.write_all(b"!");
+                Ok((stage, Receiver::new(near.into(), Some(token))))
+            }
+            Ok(Side::Child) => {
+                drop(near);
+                enclosure::close_all_but(&[&far, &self.program]);
+                // Nothing may be done before the ids are mapped; and nothing at all if the worker is gone.
+                let mut go = [0];
+                if nix::unistd::read(&far, &mut go) == Ok(1) {
+                    let entered = enclosure::enter(mapping, far.as_fd());
+                    part(Sender::new(File::from(far), token), entered);
+                }
+                life::exit_process(0)
+            }
+        }
+    }
+}
+
+/// Waits for a stage that is about to end, and says how it did.
+fn reap(stage: i32) -> String {
+    loop {
+        match waitpid(Pid::from_raw(stage), None) {
+            Ok(WaitStatus::Exited(_, status)) => return format!("ended with exit status {status}"),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return format!("was killed by {signal}"),
+            Err(nix::errno::Errno::EINTR) | Ok(_) => {}
+            Err(error) => return format!("is lost: {error}"),
+        }
+    }
+}
+
+/// A descriptor of this very program that anyone may execute: where its file is not for everyone, a
+/// copy in memory.
+fn own_program() -> Result<OwnedFd, Lost> {
+    let lost = |error: std::io::Error| Lost(format!("the program's own file: {error}"));
+    let mut file = File::open("/proc/self/exe").map_err(lost)?;
+    const FOR_EVERYONE: u32 = 0o005;
+    if file.metadata().map_err(lost)?.permissions().mode() & FOR_EVERYONE == FOR_EVERYONE {
+        return inheritable(file);
+    }
+    let memory = nix::sys::memfd::memfd_create(c"skc", nix::sys::memfd::MFdFlags::empty())
+        .map_err(|error| Lost(format!("no memory for a copy of the program: {error}")))?;
+    let mut copy = File::from(memory);
+    std::io::copy(&mut file, &mut copy).map_err(lost)?;
+    // Open for writing it could not be executed.
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&copy));
+    let reopened = File::open(path).map_err(lost)?;
+    inheritable(reopened)
+}
+
+fn inheritable(file: File) -> Result<OwnedFd, Lost> {
+    let fd = OwnedFd::from(file);
+    nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))
+        .map_err(|error| Lost(format!("the program's own file: {error}")))?;
+    Ok(fd)
+}

@@ -1,0 +1,419 @@
+//! The life of an actor: birth, the loop of requests and answers, and the programs that it runs.
+//!
+//! With [`super::sys`] the only place of `unsafe`, and the only file that creates processes. In the
+//! loop nothing allocates, panics or uses libc: see the module above.
+#![expect(unsafe_code, reason = "creates processes and works on raw memory that is shared with them")]
+
+use std::ffi::CStr;
+use std::mem::offset_of;
+
+use super::message::{AnswerHead, Back, CALLS, CallWords, FILL, Fix, Head, How, IMAGE, Kind, MARGIN, OUT};
+use super::sys::{self, is_error, syscall, syscall32};
+
+/// Room for a request: heads, calls and fixes before the image.
+const REQUEST: usize = IMAGE + (64 << 10);
+const ANSWER: usize = size_of::<AnswerHead>() + OUT + MARGIN;
+const STACK: usize = 128 << 10;
+/// An arena and, above it, a stack for a child that shares memory.
+const SPACE: usize = REQUEST + (ANSWER.next_multiple_of(4096)) + STACK;
+
+/// The argument by which a freshly executed program knows that it is an actor: the descriptor of its
+/// channel follows.
+pub const ACTOR_FLAG: &str = "--skc-actor=";
+/// The argument by which it knows that it has to connect: the path of the stage's socket follows.
+pub const CONNECT_FLAG: &str = "--skc-connect=";
+
+/// Starts the life of a freshly executed actor on its channel.
+pub fn begin(channel: i32) -> ! {
+    match sys::map(SPACE) {
+        // SAFETY: the arena is fresh and this task is the only one that uses it.
+        Some(arena) => unsafe {
+            report(channel);
+            serve(channel, arena)
+        },
+        None => exit(101),
+    }
+}
+
+/// Ends the calling task.
+pub fn exit(status: i32) -> ! {
+    loop {
+        let _ = sys::plain(libc::SYS_exit, &[status.into()]);
+    }
+}
+
+/// Ends the calling process, without running what libc has to do at an end.
+pub fn exit_process(status: i32) -> ! {
+    loop {
+        let _ = sys::plain(libc::SYS_exit_group, &[status.into()]);
+    }
+}
+
+/// What a process comes to know by [`fork`].
+pub enum Side {
+    /// It is the new process.
+    Child,
+    /// It is the old one; the new one has this process id.
+    Parent(i32),
+}
+
+/// Creates a process with memory of its own, in new namespaces as the flags say.
+///
+/// The caller is single-threaded, as worker and stage always are, so that the child may allocate.
+pub fn fork(flags: i32) -> Result<Side, nix::errno::Errno> {
+    // SAFETY: without CLONE_VM the child has a copy of everything; no other thread holds a lock in it.
+    let result =
+        unsafe { syscall(libc::SYS_clone as usize, [(flags | libc::SIGCHLD) as usize, 0, 0, 0, 0, 0]) };
+    match result {
+        0 => Ok(Side::Child),
+        pid if !is_error(pid) => Ok(Side::Parent(pid as i32)),
+        error => Err(nix::errno::Errno::from_raw(-error as i32)),
+    }
+}
+
+/// Tells the stage that the actor is there, and who it is.
+///
+/// # Safety
+///
+/// None but what a write to the channel asks for.
+unsafe fn report(channel: i32) {
+    let head = AnswerHead {
+        size: size_of::<AnswerHead>() as u64,
+        id: 0,
+        result: sys::plain(libc::SYS_getpid, &[]).unwrap_or(0),
+        touched: sys::plain(libc::SYS_gettid, &[]).unwrap_or(0) as u64,
+    };
+    // SAFETY: the head lives on this stack until the write is over.
+    unsafe { send(channel, (&raw const head).cast(), size_of::<AnswerHead>()) };
+}
+
+/// Tells the stage, instead of the report, why the actor cannot begin.
+pub fn fail(channel: i32, what: &[u8]) {
+    let what = &what[..what.len().min(OUT)];
+    let size = size_of::<AnswerHead>() + what.len();
+    let head = AnswerHead { size: size as u64, id: u32::MAX.into(), result: 0, touched: 0 };
+    // SAFETY: head and text live until the writes are over.
+    unsafe {
+        send(channel, (&raw const head).cast(), size_of::<AnswerHead>());
+        send(channel, what.as_ptr(), what.len());
+    }
+}
+
+/// # Safety
+///
+/// `from` points to `size` readable bytes.
+unsafe fn send(channel: i32, mut from: *const u8, mut size: usize) {
+    while size > 0 {
+        let flags = libc::MSG_NOSIGNAL as usize;
+        // SAFETY: the caller's promise.
+        let sent = unsafe {
+            syscall(libc::SYS_sendto as usize, [channel as usize, from as usize, size, flags, 0, 0])
+        };
+        if sent == -(libc::EINTR as isize) {
+            continue;
+        }
+        if sent <= 0 {
+            // The stage has gone: so has the case.
+            let _ = sys::plain(libc::SYS_exit_group, &[102]);
+        }
+        // SAFETY: the kernel has sent no more than there was.
+        from = unsafe { from.add(sent as usize) };
+        size -= sent as usize;
+    }
+}
+
+/// # Safety
+///
+/// `to` points to `size` writable bytes.
+unsafe fn receive(channel: i32, mut to: *mut u8, mut size: usize) {
+    while size > 0 {
+        // SAFETY: the caller's promise.
+        let got = unsafe { syscall(libc::SYS_read as usize, [channel as usize, to as usize, size, 0, 0, 0]) };
+        if got == -(libc::EINTR as isize) {
+            continue;
+        }
+        if got <= 0 {
+            let _ = sys::plain(libc::SYS_exit_group, &[103]);
+        }
+        // SAFETY: the kernel has written no more than there was room for.
+        to = unsafe { to.add(got as usize) };
+        size -= got as usize;
+    }
+}
+
+/// Takes requests and answers them until the stage hangs up or an exit is asked for.
+///
+/// # Safety
+///
+/// `arena` points to [`SPACE`] bytes that no other living task uses.
+unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
+    const HEAD: usize = size_of::<Head>();
+    // SAFETY: all offsets stay within the arena: the stage keeps to the limits of `Request::encode`, and
+    // what it says is checked again here. Heads and call words are aligned, being at multiples of eight.
+    unsafe {
+        let answer = arena.add(REQUEST);
+        let out = answer.add(size_of::<AnswerHead>());
+        loop {
+            receive(channel, arena, HEAD);
+            let head = arena.cast::<Head>().read();
+            let (calls, fixes, size) = (head.calls as usize, head.fixes as usize, head.size as usize);
+            let image = HEAD + calls * size_of::<CallWords>() + fixes * size_of::<Fix>();
+            if size > REQUEST || image > size || calls > CALLS || head.out as usize > OUT {
+                let _ = sys::plain(libc::SYS_exit_group, &[104]);
+            }
+            receive(channel, arena.add(HEAD), size - HEAD);
+            let call = arena.add(HEAD).cast::<CallWords>();
+            let image = arena.add(image);
+            let fix = call.add(calls).cast::<Fix>();
+            for at in 0..fixes {
+                let Fix { at, width } = fix.add(at).read();
+                if at as usize + 8 > IMAGE {
+                    continue;
+                }
+                let place = image.add(at as usize);
+                match width {
+                    4 => place
+                        .cast::<u32>()
+                        .write_unaligned(place.cast::<u32>().read_unaligned().wrapping_add(image as u32)),
+                    _ => place
+                        .cast::<u64>()
+                        .write_unaligned(place.cast::<u64>().read_unaligned().wrapping_add(image as u64)),
+                }
+            }
+            if head.out > 0 {
+                out.write_bytes(FILL, head.out as usize + MARGIN);
+            }
+            wait_for(head.release);
+
+            let mut results = [0isize; CALLS];
+            let result = match head.kind {
+                kind if kind == Kind::Birth as u64 => birth(call.read(), arena),
+                kind if kind == Kind::Run as u64 => run(call.read(), image, out, head.out as usize),
+                kind if kind == Kind::Spin as u64 => spin(call.read().args[0]),
+                _ => {
+                    let mut end = 0;
+                    for at in 0..calls {
+                        end = one(call.add(at).read(), image, out, head.out as usize, &results);
+                        results[at] = end;
+                        if is_error(end) {
+                            break;
+                        }
+                    }
+                    if is_error(end) { end } else { results[head.main as usize % CALLS] }
+                }
+            };
+
+            let mut touched = head.out as usize + if head.out > 0 { MARGIN } else { 0 };
+            while touched > 0 && out.add(touched - 1).read() == FILL {
+                touched -= 1;
+            }
+            let back = match head.back {
+                back if back == Back::Whole as u64 => head.out as usize,
+                back if back == Back::Result as u64 && result > 0 => (result as usize).min(head.out as usize),
+                _ => 0,
+            };
+            answer.cast::<AnswerHead>().write(AnswerHead {
+                size: (size_of::<AnswerHead>() + back) as u64,
+                id: head.id,
+                result: result as i64,
+                touched: touched as u64,
+            });
+            send(channel, answer, size_of::<AnswerHead>() + back);
+        }
+    }
+}
+
+/// # Safety
+///
+/// The words come from the stage, `image` and `out` are the arena's.
+unsafe fn one(call: CallWords, image: *mut u8, out: *mut u8, room: usize, results: &[isize; CALLS]) -> isize {
+    let mut args = [0; 6];
+    for (at, arg) in args.iter_mut().enumerate() {
+        let word = call.args[at] as usize;
+        *arg = match 1 << at {
+            bit if call.image & bit != 0 => image as usize + word,
+            bit if call.out & bit != 0 => out as usize + word,
+            bit if call.result & bit != 0 => results[word % CALLS] as usize,
+            _ => word,
+        };
+    }
+    // SAFETY: what the calls point to lies in the arena; beyond that a call can do no more to this
+    // process than its case asks for, and the process exists for that case alone.
+    unsafe {
+        if call.compat != 0 {
+            return syscall32(call.number as u32, args.map(|arg| arg as u32));
+        }
+        if call.drain == 0 {
+            return syscall(call.number as usize, args);
+        }
+        let mut filled = 0;
+        while filled < room {
+            match syscall(call.number as usize, [args[0], out as usize + filled, room - filled, 0, 0, 0]) {
+                0 => break,
+                error if is_error(error) => return error,
+                count => filled += count as usize,
+            }
+        }
+        filled as isize
+    }
+}
+
+/// Bears a child that serves the channel named in the words. A child that shares memory gets an arena
+/// and a stack of its own.
+///
+/// # Safety
+///
+/// `arena` is the caller's own.
+unsafe fn birth(call: CallWords, arena: *mut u8) -> isize {
+    let [how, flags, channel, ..] = call.args;
+    let (flags, channel) = (flags as usize, channel as i32);
+    // SAFETY: a child with a copy of the memory goes on with its copy of the arena; one that shares
+    // memory starts on the upper end of a fresh mapping, whose lower part is its arena.
+    unsafe {
+        let result = match how {
+            how if how == How::Shared as u64 => {
+                let Some(space) = sys::map(SPACE) else { return -(libc::ENOMEM as isize) };
+                space.cast::<Newborn>().write(Newborn { channel });
+                return sys::clone_on_stack(flags, space.add(SPACE), born, space as usize);
+            }
+            how if how == How::Clone3 as u64 => {
+                let exit_signal = libc::SIGCHLD as u64;
+                let args = libc::clone_args { flags: flags as u64, exit_signal, ..std::mem::zeroed() };
+                let size = offset_of!(libc::clone_args, set_tid);
+                syscall(libc::SYS_clone3 as usize, [&raw const args as usize, size, 0, 0, 0, 0])
+            }
+            _ => syscall(libc::SYS_clone as usize, [flags, 0, 0, 0, 0, 0]),
+        };
+        if result == 0 {
+            report(channel);
+            serve(channel, arena);
+        }
+        result
+    }
+}
+
+/// What a child on a new stack finds at the start of its arena.
+struct Newborn {
+    channel: i32,
+}
+
+extern "C" fn born(space: usize) -> ! {
+    let arena: *mut u8 = std::ptr::with_exposed_provenance_mut(space);
+    // SAFETY: the parent wrote the words and gave the space away.
+    unsafe {
+        let Newborn { channel } = arena.cast::<Newborn>().read();
+        report(channel);
+        serve(channel, arena)
+    }
+}
+
+/// Runs a foreign program with its output in the output buffer; gives its wait status, or, if it hosts
+/// an actor, its process id at once.
+///
+/// # Safety
+///
+/// The words hold offsets of a path, argv and envp in the image; `out` has room for so many bytes.
+unsafe fn run(call: CallWords, image: *mut u8, out: *mut u8, room: usize) -> isize {
+    let [path, argv, envp, hosts, ..] = call.args;
+    let address = |offset: u64| image as usize + offset as usize;
+    // SAFETY: the pointers lie in the image; the child has memory of its own.
+    unsafe {
+        let file = syscall(libc::SYS_memfd_create as usize, [c"output".as_ptr() as usize, 0, 0, 0, 0, 0]);
+        if is_error(file) {
+            return file;
+        }
+        let child = syscall(libc::SYS_clone as usize, [libc::SIGCHLD as usize, 0, 0, 0, 0, 0]);
+        if child == 0 {
+            let null = open(c"/dev/null", libc::O_RDWR);
+            for (from, to) in [(null, 0), (file, 1), (file, 2)] {
+                syscall(libc::SYS_dup3 as usize, [from as usize, to, 0, 0, 0, 0]);
+            }
+            // The harness ignores SIGPIPE, and programs would inherit that.
+            let default = [0u64; 4];
+            syscall(
+                libc::SYS_rt_sigaction as usize,
+                [libc::SIGPIPE as usize, default.as_ptr() as usize, 0, 8, 0, 0],
+            );
+            syscall(libc::SYS_execve as usize, [address(path), address(argv), address(envp), 0, 0, 0]);
+            exit(127);
+        }
+        let mut result = child;
+        if hosts == 0 && !is_error(child) {
+            let mut status = 0i32;
+            while syscall(libc::SYS_wait4 as usize, [child as usize, &raw mut status as usize, 0, 0, 0, 0])
+                == -(libc::EINTR as isize)
+            {}
+            let mut filled = 0;
+            while filled < room {
+                let from = [file as usize, out as usize + filled, room - filled, filled, 0, 0];
+                match syscall(libc::SYS_pread64 as usize, from) {
+                    count if count <= 0 => break,
+                    count => filled += count as usize,
+                }
+            }
+            result = status as isize;
+        }
+        syscall(libc::SYS_close as usize, [file as usize, 0, 0, 0, 0, 0]);
+        result
+    }
+}
+
+/// # Safety
+///
+/// None beyond the call's own.
+unsafe fn open(path: &CStr, flags: i32) -> isize {
+    let directory = libc::AT_FDCWD as usize;
+    // SAFETY: the path is a string that outlives the call.
+    unsafe {
+        syscall(libc::SYS_openat as usize, [directory, path.as_ptr() as usize, flags as usize, 0, 0, 0])
+    }
+}
+
+/// Waits until CLOCK_MONOTONIC has reached so many nanoseconds: awake, to be exact.
+fn wait_for(release: u64) {
+    while release > 0 && monotonic() < release {
+        std::hint::spin_loop();
+    }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds.
+pub fn monotonic() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure lives until the call is over.
+    unsafe {
+        let clock = libc::CLOCK_MONOTONIC as usize;
+        syscall(libc::SYS_clock_gettime as usize, [clock, &raw mut time as usize, 0, 0, 0, 0]);
+    }
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Computes for so many nanoseconds without a system call.
+fn spin(nanoseconds: u64) -> isize {
+    // How fast the counter runs is measured first, against the clock, which is a system call here.
+    const MEASURE: u64 = 200_000;
+    let (time, count) = (monotonic(), counter());
+    while monotonic() < time + MEASURE {}
+    let (time, count) = (monotonic() - time, counter() - count);
+    let turns = (u128::from(count) * u128::from(nanoseconds) / u128::from(time)) as u64;
+    let start = counter();
+    while counter() - start < turns {
+        std::hint::spin_loop();
+    }
+    0
+}
+
+/// A counter that user space can read and that runs at a steady pace.
+fn counter() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has the instruction.
+    unsafe {
+        std::arch::x86_64::_rdtsc()
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let count;
+        // SAFETY: the virtual counter is readable in user space on every Linux.
+        unsafe { std::arch::asm!("mrs {}, cntvct_el0", out(reg) count) };
+        count
+    }
+}

@@ -1,0 +1,314 @@
+//! The bare system calls, and the memory that they read and write.
+//!
+//! With [`super::life`] the only place of `unsafe`. Nothing here knows what a call is for.
+#![expect(unsafe_code, reason = "bare system calls and mapped memory")]
+
+use std::arch::asm;
+use std::ptr;
+
+/// The most negative result that is an error number.
+const MAX_ERRNO: isize = -4095;
+
+/// If a result is an error; its number then is the negated result.
+pub fn is_error(result: isize) -> bool {
+    (MAX_ERRNO..0).contains(&result)
+}
+
+/// One system call by the architecture's own entry. Gives what the kernel gives, errors negated:
+/// libc's `errno` lives in thread-local storage, which actors cannot count on.
+///
+/// # Safety
+///
+/// As the call itself: pointers among the arguments have to be valid for what the kernel does with them.
+#[cfg(target_arch = "x86_64")]
+pub unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: the kernel keeps all registers but rax, rcx and r11; memory is the caller's promise.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") args[0],
+            in("rsi") args[1],
+            in("rdx") args[2],
+            in("r10") args[3],
+            in("r8") args[4],
+            in("r9") args[5],
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// One system call by the architecture's own entry. Gives what the kernel gives, errors negated:
+/// libc's `errno` lives in thread-local storage, which actors cannot count on.
+///
+/// # Safety
+///
+/// As the call itself: pointers among the arguments have to be valid for what the kernel does with them.
+#[cfg(target_arch = "aarch64")]
+pub unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: the kernel keeps all registers but x0; memory is the caller's promise.
+    unsafe {
+        asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") args[0] as isize => result,
+            in("x1") args[1],
+            in("x2") args[2],
+            in("x3") args[3],
+            in("x4") args[4],
+            in("x5") args[5],
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// One system call by the 32-bit entry of x86-64, with 32-bit numbers and arguments.
+///
+/// # Safety
+///
+/// As [`syscall`]; pointers have to lie below 4 GiB. Without CONFIG_IA32_EMULATION the process gets SIGSEGV.
+#[cfg(target_arch = "x86_64")]
+pub unsafe fn syscall32(number: u32, args: [u32; 6]) -> isize {
+    let result: u64;
+    // SAFETY: int 0x80 takes its arguments in ebx, ecx, edx, esi, edi and ebp. LLVM keeps rbx and rbp to
+    // itself, so they are swapped in and out around it; old kernels clear r8 to r11.
+    unsafe {
+        asm!(
+            "push rbp",
+            "push rbx",
+            "mov ebx, {first:e}",
+            "mov ebp, r9d",
+            "int 0x80",
+            "pop rbx",
+            "pop rbp",
+            first = in(reg) args[0],
+            inlateout("rax") u64::from(number) => result,
+            in("rcx") u64::from(args[1]),
+            in("rdx") u64::from(args[2]),
+            in("rsi") u64::from(args[3]),
+            in("rdi") u64::from(args[4]),
+            inlateout("r9") u64::from(args[5]) => _,
+            lateout("r8") _,
+            lateout("r10") _,
+            lateout("r11") _,
+        );
+    }
+    result as i32 as isize
+}
+
+/// The 32-bit entry of x86-64, which this architecture lacks.
+///
+/// # Safety
+///
+/// None is needed: it makes no call.
+#[cfg(not(target_arch = "x86_64"))]
+pub unsafe fn syscall32(_number: u32, _args: [u32; 6]) -> isize {
+    -(libc::ENOSYS as isize)
+}
+
+/// clone(2) of a task that shares memory with the caller: it starts in `entry` on a stack of its own.
+/// Returns in the caller alone.
+///
+/// # Safety
+///
+/// `stack` is the 16-byte aligned upper end of a mapping that nothing else uses while the task lives.
+#[cfg(target_arch = "x86_64")]
+pub unsafe fn clone_on_stack(
+    flags: usize,
+    stack: *mut u8,
+    entry: extern "C" fn(usize) -> !,
+    argument: usize,
+) -> isize {
+    let result;
+    // SAFETY: the caller gives the stack; the child touches nothing of the caller's frame.
+    unsafe {
+        let top = stack.cast::<usize>().sub(2);
+        top.write(argument);
+        top.add(1).write(entry as usize);
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "pop rdi",
+            "pop rax",
+            "call rax",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone as isize => result,
+            in("rdi") flags,
+            in("rsi") top,
+            in("rdx") 0,
+            in("r10") 0,
+            in("r8") 0,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
+/// clone(2) of a task that shares memory with the caller: it starts in `entry` on a stack of its own.
+/// Returns in the caller alone.
+///
+/// # Safety
+///
+/// `stack` is the 16-byte aligned upper end of a mapping that nothing else uses while the task lives.
+#[cfg(target_arch = "aarch64")]
+pub unsafe fn clone_on_stack(
+    flags: usize,
+    stack: *mut u8,
+    entry: extern "C" fn(usize) -> !,
+    argument: usize,
+) -> isize {
+    let result;
+    // SAFETY: the caller gives the stack; the child touches nothing of the caller's frame.
+    unsafe {
+        let top = stack.cast::<usize>().sub(2);
+        top.write(argument);
+        top.add(1).write(entry as usize);
+        asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "ldp x0, x1, [sp], #16",
+            "blr x1",
+            "brk 1",
+            "2:",
+            in("x8") libc::SYS_clone,
+            inlateout("x0") flags as isize => result,
+            in("x1") top,
+            in("x2") 0,
+            in("x3") 0,
+            in("x4") 0,
+        );
+    }
+    result
+}
+
+/// A system call whose arguments are numbers alone.
+pub fn plain(number: i64, args: &[i64]) -> Result<i64, nix::errno::Errno> {
+    let mut words = [0; 6];
+    for (word, arg) in words.iter_mut().zip(args) {
+        *word = *arg as usize;
+    }
+    // SAFETY: the callers in this crate pass no pointers here, so no memory is touched.
+    let result = unsafe { syscall(number as usize, words) };
+    match is_error(result) {
+        true => Err(nix::errno::Errno::from_raw(-result as i32)),
+        false => Ok(result as i64),
+    }
+}
+
+/// Gives the caller an anonymous session keyring of its own.
+pub fn join_anonymous_session() -> Result<i64, nix::errno::Errno> {
+    plain(libc::SYS_keyctl, &[libc::KEYCTL_JOIN_SESSION_KEYRING as i64, 0])
+}
+
+/// Sets the permitted and effective capabilities to just these bits; inheritable ones to none.
+pub fn set_capabilities(bits: u64) -> Result<(), nix::errno::Errno> {
+    let data = capability_words(bits);
+    // SAFETY: both structures live until the call is over and have the layout of capset(2), version 3.
+    let result = unsafe {
+        syscall(
+            libc::SYS_capset as usize,
+            [&raw const data as usize, &raw const data as usize + CAPABILITY_HEADER, 0, 0, 0, 0],
+        )
+    };
+    match is_error(result) {
+        true => Err(nix::errno::Errno::from_raw(-result as i32)),
+        false => Ok(()),
+    }
+}
+
+/// Bytes of the header in [`capability_words`].
+pub const CAPABILITY_HEADER: usize = 8;
+
+/// Header and data of capset(2): version 3, own process, the bits both effective and permitted.
+pub fn capability_words(bits: u64) -> [u32; 8] {
+    const VERSION_3: u32 = 0x2008_0522;
+    let (low, high) = (bits as u32, (bits >> 32) as u32);
+    [VERSION_3, 0, low, low, 0, high, high, 0]
+}
+
+/// Maps fresh zeroed memory, below 2 GiB where the 32-bit entry has to reach it.
+pub fn map(size: usize) -> Option<*mut u8> {
+    #[cfg(target_arch = "x86_64")]
+    const LOW: i32 = libc::MAP_32BIT;
+    #[cfg(not(target_arch = "x86_64"))]
+    const LOW: i32 = 0;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | LOW;
+    // SAFETY: a new anonymous mapping disturbs nothing.
+    let result = unsafe {
+        syscall(
+            libc::SYS_mmap as usize,
+            [0, size, (libc::PROT_READ | libc::PROT_WRITE) as usize, flags as usize, usize::MAX, 0],
+        )
+    };
+    (!is_error(result)).then(|| ptr::with_exposed_provenance_mut(result as usize))
+}
+
+/// Changes the attributes of all mounts of the caller's mount namespace, from the root on: mount_setattr(2).
+pub fn mount_setattr_recursively(attributes: &libc::mount_attr) -> Result<(), nix::errno::Errno> {
+    // SAFETY: path and structure outlive the call.
+    let result = unsafe {
+        syscall(
+            libc::SYS_mount_setattr as usize,
+            [
+                libc::AT_FDCWD as usize,
+                c"/".as_ptr() as usize,
+                libc::AT_RECURSIVE as usize,
+                ptr::from_ref(attributes) as usize,
+                size_of::<libc::mount_attr>(),
+                0,
+            ],
+        )
+    };
+    match is_error(result) {
+        true => Err(nix::errno::Errno::from_raw(-result as i32)),
+        false => Ok(()),
+    }
+}
+
+/// Sets an extended attribute of a file: setxattr(2).
+pub fn set_attribute(path: &str, name: &std::ffi::CStr, value: &[u8]) -> Result<(), nix::errno::Errno> {
+    let path = std::ffi::CString::new(path).map_err(|_| nix::errno::Errno::EINVAL)?;
+    // SAFETY: both strings and the value outlive the call.
+    let result = unsafe {
+        syscall(
+            libc::SYS_setxattr as usize,
+            [path.as_ptr() as usize, name.as_ptr() as usize, value.as_ptr() as usize, value.len(), 0, 0],
+        )
+    };
+    match is_error(result) {
+        true => Err(nix::errno::Errno::from_raw(-result as i32)),
+        false => Ok(()),
+    }
+}
+
+/// If the 32-bit entry works. Without it the calling process is killed by SIGSEGV, so ask in a child.
+pub fn has_compat32() -> bool {
+    const GETPID: u32 = 20;
+    // SAFETY: getpid takes no pointers.
+    let result = unsafe { syscall32(GETPID, [0; 6]) };
+    plain(libc::SYS_getpid, &[]) == Ok(result as i64)
+}
+
+/// If a bit of KEYCTL_CAPABILITIES is set; kernels before 5.3 have no such call, and no bits.
+pub fn key_capability(bit: usize) -> bool {
+    let mut bytes = [0u8; 8];
+    // SAFETY: the buffer outlives the call, and its size is given.
+    let result = unsafe {
+        syscall(
+            libc::SYS_keyctl as usize,
+            [libc::KEYCTL_CAPABILITIES as usize, bytes.as_mut_ptr() as usize, bytes.len(), 0, 0, 0],
+        )
+    };
+    !is_error(result) && bytes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
+}

@@ -1,0 +1,243 @@
+//! The case's own files: a private tmpfs with copies of the actor's program, and /proc.
+//!
+//! Mounted only when something asks for them, in the stage's mount namespace, so that they go with it.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Seek};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, socket, sockopt,
+};
+
+use crate::actor::life::{ACTOR_FLAG, CONNECT_FLAG};
+use crate::actor::perform::{Copy, PATH};
+use crate::plan::Resources;
+use crate::run::Lost;
+
+/// Where the tmpfs is mounted: the first of these that exists.
+const PLACES: [&str; 4] = ["/tmp", "/mnt", "/run", "/dev"];
+
+/// The files of one case.
+pub struct Files {
+    /// The tmpfs, once it is mounted.
+    directory: Option<&'static str>,
+    proc: bool,
+    copies: usize,
+    sockets: Vec<(String, Rc<OwnedFd>)>,
+}
+
+impl Files {
+    /// Mounts what a plan says that its case will use.
+    pub fn new(resources: Resources) -> Result<Files, Lost> {
+        let mut files = Files { directory: None, proc: false, copies: 0, sockets: Vec::new() };
+        if resources.programs {
+            shut_off()?;
+        }
+        if resources.files || resources.programs {
+            files.directory()?;
+        }
+        if resources.proc {
+            files.proc()?;
+        }
+        Ok(files)
+    }
+
+    fn directory(&mut self) -> Result<&'static str, Lost> {
+        if let Some(directory) = self.directory {
+            return Ok(directory);
+        }
+        let directory = PLACES
+            .into_iter()
+            .find(|place| Path::new(place).is_dir())
+            .ok_or_else(|| Lost(format!("none of {} is there to mount a tmpfs on", PLACES.join(", "))))?;
+        tmpfs(directory, "mode=0755,size=256m")?;
+        self.directory = Some(directory);
+        Ok(directory)
+    }
+
+    /// Mounts /proc for the stage's pid namespace, unless it is there.
+    pub fn proc(&mut self) -> Result<(), Lost> {
+        if !self.proc {
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
+                .map_err(|error| Lost(format!("/proc cannot be mounted: {error}")))?;
+            self.proc = true;
+        }
+        Ok(())
+    }
+
+    /// Makes a copy of the actor's program and gives its path.
+    pub fn copy(&mut self, program: &OwnedFd, copy: Copy, channel: i32) -> Result<String, Lost> {
+        let directory = self.directory()?;
+        self.copies += 1;
+        let path = format!("{directory}/program-{}", self.copies);
+        let lost = |error: io::Error| Lost(format!("{path}: {error}"));
+        if copy == Copy::Script {
+            let interpreter = self.plain_copy(program)?;
+            fs::write(&path, format!("#!{interpreter} {ACTOR_FLAG}{channel}\n")).map_err(lost)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(lost)?;
+            return Ok(path);
+        }
+        duplicate(program, &path)?;
+        let (owner, group, mode) = match copy {
+            Copy::SetUser(uid) => (Some(uid), Some(0), 0o4755),
+            Copy::SetGroup(gid) => (Some(0), Some(gid), 0o2755),
+            _ => (None, None, 0o755),
+        };
+        if owner.is_some() || group.is_some() {
+            std::os::unix::fs::chown(&path, owner, group).map_err(lost)?;
+        }
+        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(lost)?;
+        if let Copy::Capabilities(bits) = copy {
+            set_file_capabilities(&path, bits)?;
+        }
+        Ok(path)
+    }
+
+    /// An ordinary copy of the actor's program that any user can execute by its path.
+    fn plain_copy(&mut self, program: &OwnedFd) -> Result<String, Lost> {
+        let path = format!("{}/skc", self.directory()?);
+        if !Path::new(&path).exists() {
+            duplicate(program, &path)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o755))
+                .map_err(|error| Lost(format!("{path}: {error}")))?;
+        }
+        Ok(path)
+    }
+
+    /// A command that becomes the actor `child`, wherever a foreign program executes it.
+    pub fn reporter(&mut self, program: &OwnedFd, child: &str) -> Result<String, Lost> {
+        let interpreter = self.plain_copy(program)?;
+        let directory = self.directory()?;
+        let (command, path) = (format!("{directory}/{child}"), format!("{directory}/{child}.socket"));
+        let lost = |error: io::Error| Lost(format!("{command}: {error}"));
+        fs::write(&command, format!("#!{interpreter} {CONNECT_FLAG}{path}\n")).map_err(lost)?;
+        fs::set_permissions(&command, Permissions::from_mode(0o755)).map_err(lost)?;
+
+        let lost = |error: nix::errno::Errno| Lost(format!("{path}: {error}"));
+        let listener = socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            None,
+        )
+        .map_err(lost)?;
+        bind(listener.as_raw_fd(), &UnixAddr::new(path.as_str()).map_err(lost)?).map_err(lost)?;
+        // Whoever the foreign program turns into has to be able to connect.
+        fs::set_permissions(&path, Permissions::from_mode(0o777))
+            .map_err(|error| Lost(format!("{path}: {error}")))?;
+        listen(&listener, Backlog::new(1).map_err(lost)?).map_err(lost)?;
+        self.sockets.push((child.to_owned(), Rc::new(listener)));
+        Ok(command)
+    }
+
+    /// The socket on which an actor of a foreign program reports in.
+    pub fn socket(&self, child: &str) -> Option<Rc<OwnedFd>> {
+        self.sockets.iter().rev().find(|(name, _)| name == child).map(|(_, socket)| Rc::clone(socket))
+    }
+}
+
+/// The channel and process id of an actor that has connected, if it has.
+pub fn accept(listener: &OwnedFd) -> Result<Option<(OwnedFd, i32)>, Lost> {
+    let channel = match accept4(listener.as_raw_fd(), SockFlag::empty()) {
+        Ok(channel) => channel,
+        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return Ok(None),
+        Err(error) => return Err(Lost(format!("an actor could not connect: {error}"))),
+    };
+    let channel = owned(channel);
+    let peer = getsockopt(&channel, sockopt::PeerCredentials)
+        .map_err(|error| Lost(format!("an actor without credentials connected: {error}")))?;
+    Ok(Some((channel, peer.pid())))
+}
+
+#[expect(unsafe_code, reason = "nix gives accepted sockets as numbers")]
+fn owned(fd: i32) -> OwnedFd {
+    // SAFETY: the number is fresh from accept4 and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Foreign programs run on the machine's own files: read-only, without its run-time sockets.
+fn shut_off() -> Result<(), Lost> {
+    let attributes =
+        libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let result = crate::actor::sys::mount_setattr_recursively(&attributes);
+    result.map_err(|error| {
+        Lost(format!("the machine's files cannot be made read-only for the case: {error}"))
+    })?;
+    for place in ["/run", "/var/tmp", "/dev/shm"] {
+        if Path::new(place).is_dir() {
+            tmpfs(place, "mode=1777,size=16m")?;
+        }
+    }
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+        .map_err(|error| Lost(format!("the case cannot be cut off from the network: {error}")))?;
+    // No more processes and no larger files than any case needs.
+    for (limit, value) in [
+        (nix::sys::resource::Resource::RLIMIT_NPROC, 256),
+        (nix::sys::resource::Resource::RLIMIT_FSIZE, 64 << 20),
+        (nix::sys::resource::Resource::RLIMIT_CORE, 0),
+    ] {
+        nix::sys::resource::setrlimit(limit, value, value)
+            .map_err(|error| Lost(format!("a limit cannot be set: {error}")))?;
+    }
+    Ok(())
+}
+
+fn tmpfs(place: &str, options: &str) -> Result<(), Lost> {
+    mount(Some("skc"), place, Some("tmpfs"), MsFlags::MS_NODEV, Some(options))
+        .map_err(|error| Lost(format!("no tmpfs can be mounted on {place}: {error}")))
+}
+
+fn duplicate(program: &OwnedFd, path: &str) -> Result<(), Lost> {
+    let copy = || {
+        // A descriptor of its own position is not to be had: the position is set back for the next copy.
+        let mut from = File::from(program.as_fd().try_clone_to_owned()?);
+        from.rewind()?;
+        io::copy(&mut from, &mut File::create(path)?)
+    };
+    copy().map(drop).map_err(|error: io::Error| Lost(format!("{path}: {error}")))
+}
+
+/// Writes the attribute of capabilities(7), version 2: the kernel adds the namespace's root itself.
+fn set_file_capabilities(path: &str, bits: u64) -> Result<(), Lost> {
+    const VERSION_2_EFFECTIVE: u32 = 0x0200_0001;
+    let words = [VERSION_2_EFFECTIVE, bits as u32, 0, (bits >> 32) as u32, 0];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    crate::actor::sys::set_attribute(path, c"security.capability", &bytes)
+        .map_err(|error| Lost(format!("{path} cannot be given capabilities: {error}")))
+}
+
+/// The state letter of a task, or `None` if it is gone.
+pub fn state_of(process: i32, thread: i32) -> Option<char> {
+    after_name(&format!("/proc/{process}/task/{thread}/stat"))?.chars().next()
+}
+
+/// The parent of a process.
+pub fn parent_of(files: &mut Files, process: i32) -> Result<Option<i32>, Lost> {
+    files.proc()?;
+    let stat = after_name(&format!("/proc/{process}/stat"));
+    Ok(stat.and_then(|stat| stat.split(' ').nth(1)?.parse().ok()))
+}
+
+/// What follows the name, which may hold anything, in a stat file.
+fn after_name(path: &str) -> Option<String> {
+    let stat = fs::read(path).ok()?;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    Some(String::from_utf8_lossy(stat.get(end + 2..)?).into_owned())
+}
+
+/// The path of a program in the directories that foreign programs get as PATH.
+pub fn find_program(name: &str) -> Option<String> {
+    let executable = |path: &String| {
+        fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    match name.contains('/') {
+        true => Some(name.to_owned()).filter(executable),
+        false => PATH.split(':').map(|directory| format!("{directory}/{name}")).find(executable),
+    }
+}

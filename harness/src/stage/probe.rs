@@ -1,0 +1,100 @@
+//! Finding out what a target has, in namespaces like those of a case, so that nothing is touched that
+//! a case would not touch.
+
+use std::collections::BTreeSet;
+
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::files;
+use crate::actor::life::{self, Side};
+use crate::actor::sys;
+use crate::case::Version;
+use crate::plan::Resources;
+use crate::target::{Feature, Ids, Target};
+use crate::value::constant;
+
+/// What can be seen from inside a stage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// These features.
+    Features(BTreeSet<Feature>),
+    /// Something that rules out every case.
+    Refused(String),
+}
+
+/// Looks from inside: the caller is a fresh stage that has not joined a session keyring.
+pub fn look() -> Found {
+    let mut features = BTreeSet::new();
+    let keyctl = |args: &[i64]| sys::plain(libc::SYS_keyctl, args);
+    match keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]) {
+        Err(nix::errno::Errno::ENOSYS) => {}
+        Err(nix::errno::Errno::EPERM) => {
+            return Found::Refused(
+                "keyctl is refused (EPERM) before the kernel looks at it: a seccomp filter, as container engines \
+                 set up, forbids the key calls"
+                    .into(),
+            );
+        }
+        _ => {
+            features.insert(Feature::Keys);
+        }
+    }
+    // A look-up without creation attaches the user-session keyring of this very namespace to a process
+    // that has no session keyring; whoever inherited one keeps it.
+    let session = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_SESSION_KEYRING.into(), 0]);
+    let fallback =
+        keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_USER_SESSION_KEYRING.into(), 0]);
+    if session.is_ok() && session == fallback {
+        features.insert(Feature::NoSession);
+    }
+    if in_a_child(sys::has_compat32) {
+        features.insert(Feature::Compat32);
+    }
+    for (feature, name) in [
+        (Feature::PersistentKeyrings, "CAPS_PERSISTENT_KEYRINGS"),
+        (Feature::DiffieHellman, "CAPS_DIFFIE_HELLMAN"),
+        (Feature::BigKeys, "CAPS_BIG_KEY"),
+        (Feature::KeyNotifications, "CAPS_NOTIFICATIONS"),
+    ] {
+        if constant(name).is_some_and(|(bit, _)| sys::key_capability(bit as usize)) {
+            features.insert(feature);
+        }
+    }
+    if files::Files::new(Resources { proc: true, ..Resources::default() }).is_ok() {
+        features.insert(Feature::Proc);
+    }
+    Found::Features(features)
+}
+
+/// A question whose answer may kill the asker.
+fn in_a_child(question: fn() -> bool) -> bool {
+    match life::fork(0) {
+        Ok(Side::Child) => life::exit(if question() { 0 } else { 1 }),
+        Ok(Side::Parent(child)) => {
+            matches!(waitpid(Pid::from_raw(child), None), Ok(WaitStatus::Exited(_, 0)))
+        }
+        Err(_) => false,
+    }
+}
+
+/// The target with what was found, and what can be seen from outside.
+pub fn target(features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<String>) -> Target {
+    let name = nix::sys::utsname::uname().ok();
+    let text = |part: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
+        name.as_ref().map_or_else(|| "unknown".into(), |name| part(name).to_string_lossy().into_owned())
+    };
+    let release = text(nix::sys::utsname::UtsName::release);
+    Target {
+        implementation: "linux".into(),
+        version: Version::parse(&release).unwrap_or(Version(0, 0)),
+        release,
+        machine: text(nix::sys::utsname::UtsName::machine),
+        place: "this kernel".into(),
+        ids,
+        features,
+        programs: programs.into_iter().filter(|name| files::find_program(name).is_some()).collect(),
+    }
+}
