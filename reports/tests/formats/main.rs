@@ -1,0 +1,9 @@
+//! What each format makes of the same runs.
+
+mod common;
+mod compare;
+mod json;
+mod junit;
+mod ktap;
+mod summary;
+mod terminal;
