@@ -2,6 +2,7 @@
 
 mod common;
 mod compare;
+mod hostile;
 mod json;
 mod junit;
 mod ktap;
