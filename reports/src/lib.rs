@@ -1,1 +1,24 @@
-//! Reports.
+//! Reports: what people and other programs read of a run.
+//!
+//! Everything here is made from [`harness::record`] alone: nothing runs a case, opens a file or ends
+//! the process. Each format has a module; [`status`] is the one place where a verdict gets its word
+//! in each of them.
+
+pub mod status;
+pub mod summary;
+mod text;
+mod difference;
+mod explanation;
+pub mod terminal;
+pub mod ktap;
+pub mod junit;
+pub mod json;
+pub mod compare;
+
+use harness::target::Target;
+
+/// A target in one line, fit to print: `linux 6.1.90 x86_64, qemu`.
+pub fn target_line(target: &Target) -> String {
+    let Target { implementation, release, machine, place, .. } = target;
+    text::escape(&format!("{implementation} {release} {machine}, {place}"))
+}
