@@ -6,8 +6,10 @@ pub mod call;
 pub mod check;
 pub mod diagnostic;
 pub mod load;
-pub mod locate;
+pub mod step;
 pub mod schema;
+pub mod table;
+pub mod yaml;
 
 use std::time::Duration;
 
@@ -128,7 +130,8 @@ pub struct Step {
     pub act: Act,
     /// Poll until the outcome is met, for this long at most.
     pub within: Option<Duration>,
-    /// The call goes on in the background under this name until a step `ends` it.
+    /// The call goes on in the background under this name until a step `ends` it; the outcome stands
+    /// there, and here only `ok`.
     pub starts: Option<String>,
     /// How often the call is made; each time the outcome has to be met.
     pub times: u32,
@@ -299,6 +302,10 @@ pub mod limits {
 
     /// Bytes of a case file.
     pub const FILE: u64 = 128 * 1024;
+    /// Bytes of one text of a step, a table's substitutions made.
+    pub const STEP: usize = 8 * 1024;
+    /// Bytes of all texts of all steps in all rows of a table.
+    pub const EXPANDED: usize = 4 * 1024 * 1024;
     /// Characters of a title.
     pub const TITLE: usize = 120;
     /// Steps of a case, those inside `together` counted.

@@ -1,1 +1,1 @@
-//! To be written.
+//! All cases together, with their requirements and deviations.
