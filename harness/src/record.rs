@@ -327,6 +327,7 @@ mod tests {
             place: "this kernel".into(),
             ids: Ids::Block,
             features: Default::default(),
+            programs: Default::default(),
         };
         Header { format: FORMAT, program: "0.1.0".into(), target, started: 1_700_000_000, cases: 2 }
     }
