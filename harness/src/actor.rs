@@ -9,3 +9,24 @@ pub mod life;
 pub mod message;
 pub mod perform;
 pub mod sys;
+
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixStream;
+
+/// Becomes an actor if the program was executed as one, and never returns then. To be called before
+/// anything else, with the program's arguments.
+pub fn invoked(args: impl IntoIterator<Item = String>) {
+    let Some(first) = args.into_iter().nth(1) else { return };
+    if let Some(channel) = first.strip_prefix(life::ACTOR_FLAG) {
+        match channel.parse() {
+            Ok(channel) => life::begin(channel),
+            Err(_) => life::exit_process(105),
+        }
+    }
+    if let Some(path) = first.strip_prefix(life::CONNECT_FLAG) {
+        match UnixStream::connect(path) {
+            Ok(stream) => life::begin(stream.into_raw_fd()),
+            Err(_) => life::exit_process(106),
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod player;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -44,7 +45,7 @@ pub struct Local {
     ready: VecDeque<Reply>,
     files: Files,
     /// The actor's program, kept open in all actors.
-    program: OwnedFd,
+    program: Rc<OwnedFd>,
     /// Held so that a nested user namespace outlives the process that made it.
     namespaces: BTreeMap<String, OwnedFd>,
     one: bool,
@@ -52,7 +53,7 @@ pub struct Local {
 
 impl Local {
     /// Sets the stage: the declared actors are there, with a channel for each that is still to be born.
-    pub fn set(plan: &Plan, program: OwnedFd) -> Result<Local, Lost> {
+    pub fn set(plan: &Plan, program: Rc<OwnedFd>) -> Result<Local, Lost> {
         let mut stage = Local {
             players: BTreeMap::new(),
             ready: VecDeque::new(),

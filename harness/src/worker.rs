@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -65,13 +66,13 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
 
 struct Worker {
     blocks: Option<Blocks>,
-    program: OwnedFd,
+    program: Rc<OwnedFd>,
 }
 
 impl Worker {
     /// Claims what cases need, and says what the target has.
     fn new(orders: &OwnedFd, programs: BTreeSet<String>) -> Result<(Worker, Word), Lost> {
-        let mut worker = Worker { blocks: Blocks::claim()?, program: own_program()? };
+        let mut worker = Worker { blocks: Blocks::claim()?, program: Rc::new(own_program()?) };
         let ids = if worker.blocks.is_some() { Ids::Block } else { Ids::One };
         let one = Mapping::One { uid: 0, gid: 0 };
         let (stage, mut report) = worker.stage(one, |mut report, entered| {
@@ -96,7 +97,7 @@ impl Worker {
     /// Plays one case on a stage of its own. Gives the stage's process id if it is still to be reaped.
     fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<(CaseRecord, Option<i32>), Damage> {
         let (uid, gid) = plan.stage.one.unwrap_or((0, 0));
-        let program = self.program.try_clone().map_err(|error| Damage::Io(error.to_string()))?;
+        let program = Rc::clone(&self.program);
         let started = self.stage(Mapping::One { uid, gid }, |mut report, entered| {
             let record = match entered.and_then(|()| Local::set(plan, program)) {
                 Ok(mut stage) => run::run(plan, &mut stage),

@@ -65,6 +65,8 @@ pub fn enter(mapping: Mapping, worker: BorrowedFd) -> Result<(), Lost> {
         call("setresgid", libc::SYS_setresgid, &[0, 0, 0])?;
         call("setresuid", libc::SYS_setresuid, &[0, 0, 0])?;
     }
+    // A change of ids also makes the process undumpable, and its children's /proc files root's.
+    call("prctl", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE.into(), 1])?;
     // A change of ids clears the signal, so it is asked for after the last one.
     call("prctl", libc::SYS_prctl, &[libc::PR_SET_PDEATHSIG.into(), libc::SIGKILL.into()])?;
     // Had the worker died before that, no signal would ever come.

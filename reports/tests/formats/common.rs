@@ -8,6 +8,7 @@ use harness::target::{Ids, Target};
 
 pub(crate) fn target() -> Target {
     Target {
+        programs: Default::default(),
         implementation: "linux".into(),
         release: "6.1.90".into(),
         version: Version(6, 1),
