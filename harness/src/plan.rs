@@ -50,6 +50,13 @@ pub struct Resources {
     pub one: Option<(u32, u32)>,
 }
 
+impl Plan {
+    /// If actors of the case act at the same time, so that they need processors of their own.
+    pub fn needs_processors(&self) -> bool {
+        self.steps.iter().any(|step| step.starts.is_some() || matches!(step.act, Act::Together(_)))
+    }
+}
+
 /// Why a case is not run: what is missing, and how to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip(pub String);

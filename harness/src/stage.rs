@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
@@ -140,15 +140,11 @@ impl Local {
     /// Waits until one of the actors speaks, or until then, and takes in what they say.
     fn listen(&mut self, until: Instant) -> Result<(), Lost> {
         let left = until.saturating_duration_since(Instant::now());
-        let timeout = match left {
-            Duration::ZERO => PollTimeout::ZERO,
-            left => PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
-        };
         let mut listening: Vec<&mut Player> =
             self.players.values_mut().filter(|player| player.listens()).collect();
         let mut fds: Vec<PollFd> =
             listening.iter().map(|player| PollFd::new(player.channel.as_fd(), PollFlags::POLLIN)).collect();
-        let ready: Vec<bool> = match poll(&mut fds, timeout) {
+        let ready: Vec<bool> = match ppoll(&mut fds, Some(left.into()), None) {
             Ok(_) => fds.iter().map(|fd| fd.any().unwrap_or(false)).collect(),
             Err(Errno::EINTR) => return Ok(()),
             Err(error) => return Err(Lost(format!("the stage could not listen: {error}"))),

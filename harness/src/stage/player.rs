@@ -182,7 +182,13 @@ impl Player {
         loop {
             match recv(self.channel.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) | Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(()),
-                Ok(count) => self.incoming.extend_from_slice(&chunk[..count]),
+                Ok(count) => {
+                    self.incoming.extend_from_slice(&chunk[..count]);
+                    // What comes later will be polled for.
+                    if count < chunk.len() {
+                        return Ok(());
+                    }
+                }
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(Lost(format!("a channel failed: {error}"))),
             }
