@@ -31,7 +31,11 @@ pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<F
     if given < least || most.is_some_and(|most| given > most) {
         let message = format!("`{}` is written {}", spec.name, spec.signature());
         let at = most.filter(|most| given > *most).unwrap_or(usize::MAX);
-        return vec![(at, message, Some(format!("{given} arguments were given")))];
+        return vec![(
+            at,
+            message,
+            Some(format!("{given} {} given", if given == 1 { "argument is" } else { "arguments are" })),
+        )];
     }
     let params = (0..given).filter_map(|at| spec.param(at));
     let mut findings: Vec<Finding> = call
