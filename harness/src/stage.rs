@@ -25,7 +25,7 @@ use self::player::{Exit, Life, Pending, Player};
 use crate::actor::life::{self, Side};
 use crate::actor::message::{Answer, Arg, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
-use crate::actor::sys;
+use crate::actor::{reading, sys};
 use crate::case::{Act, Actor, Outcome, Session, Step};
 use crate::judge::Observed;
 use crate::plan::Plan;
@@ -202,7 +202,7 @@ impl Local {
                 if out > 0 {
                     player.touched = answer.touched;
                 }
-                let observed = perform::observe(&reading, &answer, out);
+                let observed = reading::observe(&reading, &answer, out);
                 self.done(id, name, observed);
             }
             Pending::Birth { id, child, suspends, reported } => match failed {

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 
 use crate::actor::message::Answer;
-use crate::actor::perform::Reading;
+use crate::actor::reading::Reading;
 use crate::run::Lost;
 
 /// An actor.
