@@ -3,8 +3,6 @@
 //! Where a raw form makes sense (a number for a key, NULL for a text) it is let through: a case has to
 //! be able to ask a kernel for the wrong thing. Names that must be alive or bound are not asked here.
 
-use std::collections::BTreeMap;
-
 use crate::case::{Alternative, Call, Expr, Outcome, limits};
 use crate::ops::{Gives, Kind, Op};
 use crate::value::Bytes;
@@ -24,7 +22,7 @@ pub(super) enum Shape {
 }
 
 /// Checks number and kinds of a call's arguments.
-pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<Finding> {
+pub(super) fn arguments(call: &Call, shape_of: impl Fn(&str) -> Shape) -> Vec<Finding> {
     let spec = call.op.spec();
     let (least, most) = spec.arity();
     let given = call.args.len();
@@ -43,7 +41,7 @@ pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<F
         .iter()
         .zip(params)
         .enumerate()
-        .filter(|(_, (arg, param))| !accepts(call.op, param.kind, arg, variables))
+        .filter(|(_, (arg, param))| !accepts(call.op, param.kind, arg, &shape_of))
         .map(|(at, (_, param))| {
             (at, format!("`{}` takes {} as its `{}`", spec.name, wanted(param.kind), param.shown()), None)
         })
@@ -52,9 +50,9 @@ pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<F
     findings
 }
 
-fn accepts(op: Op, kind: Kind, arg: &Expr, variables: &BTreeMap<&str, Shape>) -> bool {
+fn accepts(op: Op, kind: Kind, arg: &Expr, shape_of: &impl Fn(&str) -> Shape) -> bool {
     let shape = match arg {
-        Expr::Var(name) => variables.get(name.as_str()).copied().unwrap_or(Shape::Any),
+        Expr::Var(name) => shape_of(name),
         Expr::Number(_) => Shape::Number,
         _ => Shape::Text,
     };
