@@ -5,6 +5,7 @@
 pub mod call;
 pub mod check;
 pub mod diagnostic;
+pub mod fields;
 pub mod load;
 pub mod step;
 pub mod schema;

@@ -326,7 +326,7 @@ impl Reader<'_, '_, '_> {
         match self.substitution.apply(self.source, node, text) {
             Ok(text) => Some(text),
             Err(diagnostic) => {
-                self.problems.push(diagnostic);
+                self.problems.push(*diagnostic);
                 None
             }
         }

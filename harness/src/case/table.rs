@@ -62,7 +62,12 @@ impl<'r> Substitution<'r> {
     }
 
     /// The text of a scalar with each `<column>` replaced.
-    pub fn apply<'n>(&mut self, source: &Source, node: &'n Node, text: &str) -> Result<Text<'n>, Diagnostic> {
+    pub fn apply<'n>(
+        &mut self,
+        source: &Source,
+        node: &'n Node,
+        text: &str,
+    ) -> Result<Text<'n>, Box<Diagnostic>> {
         let mut out = Text { text: String::new(), node, pieces: Vec::new() };
         let mut at = 0;
         while let Some((placeholder, column)) = self.row.and_then(|_| placeholder(text, at)) {
@@ -70,7 +75,7 @@ impl<'r> Substitution<'r> {
             let value = self.column(column).map_err(|known| {
                 let place = node.within(source, placeholder.clone());
                 let diagnostic = source.error(place, format!("the table has no column `{column}`"));
-                diagnostic.suggest(column, known.iter().map(String::as_str))
+                Box::new(diagnostic.suggest(column, known.iter().map(String::as_str)))
             })?;
             out.push(value, placeholder.clone(), false);
             at = placeholder.end;
@@ -82,7 +87,8 @@ impl<'r> Substitution<'r> {
         self.bytes += out.text.len();
         if out.text.len() > limits::STEP {
             let message = format!("the text of a step has more than {} bytes", limits::STEP);
-            return Err(source.error(node.place.clone(), message).help("write text(N) for a long text"));
+            let error = source.error(node.place.clone(), message);
+            return Err(Box::new(error.help("write text(N) for a long text")));
         }
         Ok(out)
     }
