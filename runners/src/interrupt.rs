@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal};
 use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::pipe2;
 
 /// Something that can be stopped once, from any thread.

@@ -148,7 +148,9 @@ impl<'r> Pool<'r> {
                     locked(&self.failures).0 = 0;
                     return Ok(remote);
                 }
-                Ok((_, target)) => format!("it is on another target, {} {}", target.implementation, target.release),
+                Ok((_, target)) => {
+                    format!("it is on another target, {} {}", target.implementation, target.release)
+                }
                 Err(Unstarted::Stopped) => return Err(Unstarted::Stopped),
                 Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => why,
             };

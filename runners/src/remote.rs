@@ -179,7 +179,9 @@ fn contradiction(plan: &Plan, record: &CaseRecord) -> Option<&'static str> {
     let unmet = record.steps.iter().position(|step| !step.met);
     match record.verdict {
         Verdict::Pass if unmet.is_some() => Some("it passed with a failed step"),
-        Verdict::Pass if record.steps.len() != judged(&plan.steps) => Some("it passed without all of its steps"),
+        Verdict::Pass if record.steps.len() != judged(&plan.steps) => {
+            Some("it passed without all of its steps")
+        }
         Verdict::Fail if unmet.is_none() => Some("it failed without a failed step"),
         Verdict::Skip => Some("what is to be skipped is not played"),
         Verdict::Pass | Verdict::Fail | Verdict::Broken | Verdict::Timeout => None,
