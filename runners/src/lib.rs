@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// A way to place workers.
-pub trait Runner: Sync {
+pub trait Runner: Send + Sync {
     /// Starts a worker.
     fn start(&self) -> io::Result<Link>;
 }

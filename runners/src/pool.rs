@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -37,10 +37,10 @@ pub enum Event {
 }
 
 /// Workers of one runner, all on the same target.
-pub struct Pool<'r> {
-    runner: &'r dyn Runner,
+pub struct Pool {
+    runner: Box<dyn Runner>,
     programs: BTreeSet<String>,
-    stop: &'r Stop,
+    stop: Arc<Stop>,
     target: Target,
     /// Greeted workers that nobody uses now.
     idle: Mutex<Vec<Remote>>,
@@ -48,16 +48,16 @@ pub struct Pool<'r> {
     failures: Mutex<(u32, String)>,
 }
 
-impl<'r> Pool<'r> {
+impl Pool {
     /// Starts the first worker, which tells what the target is.
     pub fn open(
-        runner: &'r dyn Runner,
+        runner: Box<dyn Runner>,
         programs: BTreeSet<String>,
-        stop: &'r Stop,
-    ) -> Result<Pool<'r>, Unstarted> {
+        stop: Arc<Stop>,
+    ) -> Result<Pool, Unstarted> {
         let mut failures = 0;
         let (first, target) = loop {
-            match Remote::start(runner, &programs, stop) {
+            match Remote::start(&*runner, &programs, &stop) {
                 Ok(started) => break started,
                 Err(Unstarted::Failed(_)) if failures + 1 < STARTS => failures += 1,
                 Err(unstarted) => return Err(unstarted),
@@ -82,7 +82,7 @@ impl<'r> Pool<'r> {
                 return Some(run::blank(plan, Verdict::Broken, Some(reason)));
             }
         };
-        match remote.play(plan, self.stop) {
+        match remote.play(plan, &self.stop) {
             Answer::Record(record) => {
                 locked(&self.idle).push(remote);
                 Some(*record)
@@ -143,7 +143,7 @@ impl<'r> Pool<'r> {
             if failed >= STARTS {
                 return Err(Unstarted::Failed(why));
             }
-            let why = match Remote::start(self.runner, &self.programs, self.stop) {
+            let why = match Remote::start(&*self.runner, &self.programs, &self.stop) {
                 Ok((remote, target)) if target == self.target => {
                     locked(&self.failures).0 = 0;
                     return Ok(remote);
@@ -160,7 +160,7 @@ impl<'r> Pool<'r> {
     }
 }
 
-impl Drop for Pool<'_> {
+impl Drop for Pool {
     fn drop(&mut self) {
         // They end at the same time.
         let idle = std::mem::take(&mut *locked(&self.idle));

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::Style;
@@ -130,9 +131,8 @@ pub(super) fn list(args: &List, terminal: Terminal) -> Result<u8, Trouble> {
 
 /// What this kernel has, as a worker finds it.
 fn look(cases: &[&Case]) -> Result<Target, Trouble> {
-    let stop = Stop::new().map_err(environment)?;
-    let runner = Local::new();
-    match Pool::open(&runner, all_programs(cases), &stop) {
+    let stop = Arc::new(Stop::new().map_err(environment)?);
+    match Pool::open(Box::new(Local::new()), all_programs(cases), stop) {
         Ok(pool) => Ok(pool.target().clone()),
         Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => Err(Trouble::Environment(why)),
         Err(Unstarted::Stopped) => Err(Trouble::Environment("stopped".into())),

@@ -41,8 +41,7 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
 
     let stop = Arc::new(Stop::new().map_err(environment)?);
     on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;
-    let runner = Local::new();
-    let pool = match Pool::open(&runner, all_programs(&cases), &stop) {
+    let pool = match Pool::open(Box::new(Local::new()), all_programs(&cases), Arc::clone(&stop)) {
         Ok(pool) => pool,
         Err(Unstarted::Stopped) => return Ok(INTERRUPTED),
         Err(Unstarted::Refused(why)) => {
