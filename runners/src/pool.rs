@@ -93,7 +93,7 @@ impl Pool {
     }
 
     /// Plays cases in their order, so many at a time, and tells the caller what happens. When the caller
-    /// breaks off, what has begun comes to its end and nothing else begins.
+    /// breaks off, what has begun by then comes to its end and nothing else begins.
     pub fn run(&self, plans: Vec<Plan>, jobs: usize, mut told: impl FnMut(Event) -> ControlFlow<()>) {
         let jobs = jobs.clamp(1, plans.len().max(1));
         let queue = Mutex::new(VecDeque::from(plans));

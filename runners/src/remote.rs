@@ -24,7 +24,7 @@ const GREETING: Duration = Duration::from_secs(30);
 /// What the way to a worker and back may take beyond the time of the case.
 const WAY: Duration = Duration::from_secs(5);
 /// How long a worker may leave its orders unread.
-const UNREAD: Duration = Duration::from_secs(10);
+const UNREAD: Duration = Duration::from_secs(5);
 /// How long a worker that has ended its stream, or that is no longer needed, may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
