@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::case::{Abi, Act, Call, Outcome, Step};
+use crate::case::{Abi, Act, Call, Case, Outcome, Step};
 use crate::judge::{self, Binding, Bindings, Observed};
 use crate::ops::{Gives, Kind, Op};
-use crate::plan::Plan;
+use crate::plan::{Plan, Skip};
 use crate::record::{CaseRecord, Shown, Standing, StepRecord, Verdict};
 use crate::value::Value;
 
@@ -95,6 +95,22 @@ pub fn blank(plan: &Plan, verdict: Verdict, reason: Option<String>) -> CaseRecor
         verdict,
         standing: Standing::Plain,
         reason,
+        steps: Vec::new(),
+        microseconds: 0,
+        console: Vec::new(),
+    }
+}
+
+/// The record of a case that is not played.
+pub fn skipped(case: &Case, Skip(reason): Skip) -> CaseRecord {
+    CaseRecord {
+        case: case.id.clone(),
+        file: case.file.clone(),
+        title: case.title.clone(),
+        covers: case.covers.clone(),
+        verdict: Verdict::Skip,
+        standing: Standing::Plain,
+        reason: Some(reason),
         steps: Vec::new(),
         microseconds: 0,
         console: Vec::new(),

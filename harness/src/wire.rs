@@ -171,6 +171,11 @@ impl Receiver {
             .collect()
     }
 
+    /// If a frame has begun to come that nobody has asked for yet.
+    pub fn has_more(&self) -> bool {
+        position(&self.buffer, MARK.as_bytes()).is_some()
+    }
+
     /// The next message; waits for it no longer than the limit, if there is one.
     pub fn receive<T: DeserializeOwned>(&mut self, limit: Option<Duration>) -> Result<T, Damage> {
         self.next(limit, None)
@@ -191,17 +196,24 @@ impl Receiver {
         watched: Option<BorrowedFd>,
     ) -> Result<T, Damage> {
         let deadline = limit.map(|limit| Instant::now() + limit);
+        let mut late = false;
         loop {
             while let Some(line) = self.line() {
                 if let Some(json) = self.unframe(&line)? {
                     return serde_json::from_str(&json).map_err(|error| Damage::Message(error.to_string()));
                 }
             }
-            let timeout = match deadline {
+            if late {
+                return Err(Damage::Silent(limit.unwrap_or_default()));
+            }
+            // There is one look after the deadline and no more, however much noise may come.
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            late = left == Some(Duration::ZERO);
+            let timeout = match left {
                 None => PollTimeout::NONE,
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    // Rounded up, so that the last wait does not become a busy loop.
+                Some(Duration::ZERO) => PollTimeout::ZERO,
+                // Rounded up, so that the last wait does not become a busy loop.
+                Some(left) => {
                     PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
                 }
             };
@@ -211,9 +223,6 @@ impl Receiver {
             let count = poll(&mut fds, timeout);
             let spoke = fds[0].any().unwrap_or(false);
             match count {
-                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                    return Err(Damage::Silent(limit.unwrap_or_default()));
-                }
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
                 Ok(_) if spoke => self.fill()?,
                 Ok(_) => return Err(Damage::HungUp),

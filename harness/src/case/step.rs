@@ -412,7 +412,8 @@ fn strict_version(text: &str) -> Option<Version> {
     Version::parse(text).filter(|version| version.to_string() == text)
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// A time as cases write it: `500ms` or `5s`.
+pub fn duration(text: &str) -> Option<Duration> {
     let duration = if let Some(number) = text.strip_suffix("ms") {
         Duration::from_millis(whole(number)?)
     } else {
