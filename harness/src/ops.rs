@@ -43,7 +43,7 @@ pub enum Gives {
     Content,
     /// `type;uid;gid;perm;description`; in an outcome `*` matches a field.
     Description,
-    /// Words; in an outcome `*` matches a word, and an absent line is `""`.
+    /// Words; in an outcome a `*` matches a word or a part of one, and an absent line is `""`.
     Line,
     /// A new actor.
     Actor,
