@@ -291,6 +291,8 @@ ops! {
         "proc(5) /proc/sys/kernel/keys", "Sets a limit of the key facility.";
     FileMode = "file_mode"(path: Text) -> Number [Proc],
         "stat(2)", "The permission bits of a file below /proc.";
+    ProcStatus = "proc_status"(target: Actor, field: Text) -> Line [Proc],
+        "proc(5) /proc/pid/status", "A field such as `State` or `Uid` in the status of another actor's process.";
 }
 
 impl Op {

@@ -1,2 +1,11 @@
-//! skc.
-fn main() {}
+//! The `skc` program: command line, worker, and the actor that a case executes, in one file.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // An actor must be nothing else: whatever happened before this would be seen in a case.
+    harness::actor::invoked(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()));
+    cli::main()
+}

@@ -8,9 +8,10 @@ use std::ops::Range;
 
 use super::call::{NAME_RULE, is_name};
 use super::diagnostic::{Diagnostic, Problems, Source, shown};
-use super::step::{Places, RESERVED, Reader};
+use super::fields::Fields;
+use super::step::{Places, Reader, can_name_actor};
 use super::table::{self, Row, Substitution};
-use super::yaml::{self, Data, Key, Node, Scalar};
+use super::yaml::{self, Data, Key, Node};
 use super::{ALL_CAPS, Actor, Case, Norm, Prerequisite, Session, Step, check, limits};
 use crate::value;
 
@@ -43,44 +44,43 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Source, Box<Diagnostic>> {
         let message = format!("the file has {} bytes; a case has {} at most", bytes.len(), limits::FILE);
         return Err(Box::new(Diagnostic::file(file, message)));
     }
-    yaml::decode(file, bytes).map_err(Box::new)
+    yaml::decode(file, bytes)
 }
 
 /// Reads and checks the text of a case file.
 pub fn load_source(source: &Source, id: &str) -> Result<Vec<Case>, Vec<Diagnostic>> {
     let mut problems = Problems::default();
     let cases = match yaml::parse(source, &mut problems) {
-        Some(root) => Loader { source, problems: &mut problems }.cases(id, &root),
+        Some(root) => Loader { fields: Fields { source, problems: &mut problems } }.cases(id, &root),
         None => Vec::new(),
     };
     if problems.is_empty() { Ok(cases) } else { Err(problems.finish()) }
 }
 
 struct Loader<'s, 'p> {
-    source: &'s Source,
-    problems: &'p mut Problems,
+    fields: Fields<'s, 'p>,
 }
 
 impl Loader<'_, '_> {
     fn cases(&mut self, id: &str, root: &Node) -> Vec<Case> {
         let Data::Map(entries) = &root.data else {
-            self.error(root.place.clone(), format!("a case is a map, and here is {}", root.kind()));
+            self.fields.error(root.place.clone(), format!("a case is a map, and here is {}", root.kind()));
             return Vec::new();
         };
-        self.unknown_keys(entries, KEYS, "a case");
+        self.fields.unknown_keys(entries, KEYS, "a case");
         let frame = Case {
             id: id.to_owned(),
-            file: self.source.file.clone(),
-            title: self.required(root, "title").and_then(|node| self.title(node)).unwrap_or_default(),
-            covers: self.required(root, "covers").map(|node| self.covers(node)).unwrap_or_default(),
+            file: self.fields.source.file.clone(),
+            title: self.fields.required(root, "title").and_then(|node| self.title(node)).unwrap_or_default(),
+            covers: self.fields.required(root, "covers").map(|node| self.covers(node)).unwrap_or_default(),
             about: root.get("about").and_then(|node| self.about(node)),
-            norm: root.get("norm").and_then(|node| self.one_of(node, NORMS)).unwrap_or_default(),
+            norm: root.get("norm").and_then(|node| self.fields.one_of(node, NORMS)).unwrap_or_default(),
             needs: root.get("needs").map(|node| self.needs(node)).unwrap_or_default(),
-            actors: self.required(root, "actors").map(|node| self.actors(node)).unwrap_or_default(),
+            actors: self.fields.required(root, "actors").map(|node| self.actors(node)).unwrap_or_default(),
             steps: Vec::new(),
         };
-        let rows = root.get("table").map(|node| table::read(self.source, node, self.problems));
-        let Some(steps) = self.required(root, "steps").and_then(|node| self.step_list(node)) else {
+        let rows = root.get("table").map(|node| table::read(self.fields.source, node, self.fields.problems));
+        let Some(steps) = self.fields.required(root, "steps").and_then(|node| self.step_list(node)) else {
             return Vec::new();
         };
         match rows {
@@ -97,19 +97,24 @@ impl Loader<'_, '_> {
             cases.extend(self.trial(case, root, steps, Some(row), &mut used, &mut bytes));
             if bytes > limits::EXPANDED {
                 let message = format!("the steps of all rows have more than {} bytes", limits::EXPANDED);
-                self.error(self.place_of(root, "table"), message);
+                self.fields.error(self.place_of(root, "table"), message);
                 return Vec::new();
             }
-            if self.problems.is_full() {
+            if self.fields.problems.is_full() {
                 return Vec::new();
             }
+        }
+        // A step that could not be read may use any column.
+        if !self.fields.problems.is_empty() {
+            return Vec::new();
         }
         let columns = rows.first().map(|row| row.columns.keys().cloned().collect()).unwrap_or_default();
         for unused in BTreeSet::difference(&columns, &used) {
             let place = self.place_of(root, "table");
             let message = format!("no step uses the column `{unused}`");
-            self.push(
-                self.source
+            self.fields.push(
+                self.fields
+                    .source
                     .error(place, message)
                     .help(format!("write `<{unused}>` in a step, or take it out")),
             );
@@ -127,10 +132,10 @@ impl Loader<'_, '_> {
         bytes: &mut usize,
     ) -> Option<Case> {
         let mut reader = Reader {
-            source: self.source,
+            source: self.fields.source,
             substitution: Substitution::new(row),
             row: row.map(|row| row.name.as_str()),
-            problems: self.problems,
+            problems: self.fields.problems,
         };
         let mut places: Vec<Places> = Vec::new();
         for node in nodes {
@@ -146,7 +151,7 @@ impl Loader<'_, '_> {
         // would be blamed for may not be their fault.
         let actors = self.actor_places(root);
         if places.len() == nodes.len() && actors.len() == case.actors.len() {
-            check::check(self.source, &case, &places, &actors, self.problems);
+            check::check(self.fields.source, &case, &places, &actors, self.fields.problems);
         }
         Some(case)
     }
@@ -160,31 +165,31 @@ impl Loader<'_, '_> {
         let times: u64 = steps.iter().filter(|step| step.times > 1).map(|step| u64::from(step.times)).sum();
         if count > limits::STEPS {
             let message = format!("a case has up to {} steps, and this one {count}", limits::STEPS);
-            self.error(self.place_of(root, "steps"), message);
+            self.fields.error(self.place_of(root, "steps"), message);
         }
         if times > u64::from(limits::TIMES) {
             let message =
                 format!("the `times` of a case come to {} at most, and here to {times}", limits::TIMES);
-            self.error(self.place_of(root, "steps"), message);
+            self.fields.error(self.place_of(root, "steps"), message);
         }
     }
 
     fn step_list<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
-        let items = self.list(node, "steps")?;
+        let items = self.fields.list(node, "steps")?;
         if items.is_empty() {
-            self.error(node.place.clone(), "a case has at least one step");
+            self.fields.error(node.place.clone(), "a case has at least one step");
             return None;
         }
         if items.len() > limits::STEPS {
             let message = format!("a case has up to {} steps, and this one {}", limits::STEPS, items.len());
-            self.error(node.place.clone(), message);
+            self.fields.error(node.place.clone(), message);
             return None;
         }
         Some(items)
     }
 
     fn title(&mut self, node: &Node) -> Option<String> {
-        let title = self.text(node, "title")?.text.clone();
+        let title = self.fields.text(node, "title")?.text.clone();
         let length = title.chars().count();
         let wrong = if title.trim().is_empty() {
             Some("the title is empty".to_owned())
@@ -202,45 +207,46 @@ impl Loader<'_, '_> {
             None
         };
         if let Some(wrong) = wrong {
-            let error = self.source.error(node.place.clone(), wrong);
-            self.push(error.help("a title is one sentence in the present tense, true or false of a kernel"));
+            let error = self.fields.source.error(node.place.clone(), wrong);
+            self.fields
+                .push(error.help("a title is one sentence in the present tense, true or false of a kernel"));
         }
         Some(title)
     }
 
     fn about(&mut self, node: &Node) -> Option<String> {
-        let about = self.text(node, "about")?.text.trim().to_owned();
+        let about = self.fields.text(node, "about")?.text.trim().to_owned();
         if about.chars().any(|char| char.is_control() && char != '\n' && char != '\t') {
-            self.error(node.place.clone(), "`about` holds a control character");
+            self.fields.error(node.place.clone(), "`about` holds a control character");
         }
         Some(about)
     }
 
     fn covers(&mut self, node: &Node) -> Vec<String> {
-        let words = self.words(node, "covers");
+        let words = self.fields.words(node, "covers");
         if words.is_empty() && matches!(&node.data, Data::List(items) if items.is_empty()) {
-            let error = self.source.error(node.place.clone(), "the case covers no requirement");
-            self.push(error.help("list the ids of the requirements that it decides"));
+            let error = self.fields.source.error(node.place.clone(), "the case covers no requirement");
+            self.fields.push(error.help("list the ids of the requirements that it decides"));
         }
-        self.twice(&words);
+        self.fields.twice(&words);
         words.into_iter().map(|(word, _)| word).collect()
     }
 
     fn needs(&mut self, node: &Node) -> Vec<Prerequisite> {
-        let words = self.words(node, "needs");
-        self.twice(&words);
-        words.iter().filter_map(|(word, place)| self.known(word, place, Prerequisite::ALL)).collect()
+        let words = self.fields.words(node, "needs");
+        self.fields.twice(&words);
+        words.iter().filter_map(|(word, place)| self.fields.known(word, place, Prerequisite::ALL)).collect()
     }
 
     fn actors(&mut self, node: &Node) -> Vec<Actor> {
-        let Some(entries) = self.map(node, "actors") else { return Vec::new() };
+        let Some(entries) = self.fields.map(node, "actors") else { return Vec::new() };
         if entries.is_empty() {
-            self.error(node.place.clone(), "a case has at least one actor");
+            self.fields.error(node.place.clone(), "a case has at least one actor");
         }
         if entries.len() > limits::ACTORS {
             let message =
                 format!("a case has up to {} actors, and this one {}", limits::ACTORS, entries.len());
-            self.error(node.place.clone(), message);
+            self.fields.error(node.place.clone(), message);
             return Vec::new();
         }
         let actors: Vec<Actor> = entries.iter().filter_map(|(key, value)| self.actor(key, value)).collect();
@@ -248,8 +254,8 @@ impl Loader<'_, '_> {
         if let (Some(none), Some(inherited)) = (sessions(Session::None), sessions(Session::Inherited)) {
             let message =
                 format!("`{}` has no session keyring and `{}` inherits one", none.name, inherited.name);
-            let error = self.source.error(node.place.clone(), message);
-            self.push(
+            let error = self.fields.source.error(node.place.clone(), message);
+            self.fields.push(
                 error.help("both come from one parent: use only one of `none` and `inherited` in a case"),
             );
         }
@@ -257,45 +263,42 @@ impl Loader<'_, '_> {
     }
 
     fn actor(&mut self, key: &Key, value: &Node) -> Option<Actor> {
-        if !is_name(&key.name) || RESERVED.contains(&key.name.as_str()) {
-            let error =
-                self.source.error(key.place.clone(), format!("`{}` cannot name an actor", shown(&key.name)));
-            self.push(error.help(NAME_RULE));
+        if let Err(rule) = can_name_actor(&key.name) {
+            let message = format!("`{}` cannot name an actor", shown(&key.name));
+            let error = self.fields.source.error(key.place.clone(), message);
+            self.fields.push(error.help(rule));
             return None;
         }
-        let entries = self.map(value, &key.name)?;
-        self.unknown_keys(entries, ACTOR_KEYS, "an actor");
+        let entries = self.fields.map(value, &key.name)?;
+        self.fields.unknown_keys(entries, ACTOR_KEYS, "an actor");
         if let Some(upcall) = value.get("upcall") {
             return self.upcall_actor(key, entries, upcall);
         }
         let Some(uid) = value.get("uid") else {
-            let error = self.source.error(key.place.clone(), format!("actor `{}` has no `uid`", key.name));
-            self.push(error.help(format!("write `{}: {{uid: 1000}}`", key.name)));
+            let error =
+                self.fields.source.error(key.place.clone(), format!("actor `{}` has no `uid`", key.name));
+            self.fields.push(error.help(format!("write `{}: {{uid: 1000}}`", key.name)));
             return None;
         };
-        let uid = self.id(uid)?;
-        let gid = value.get("gid").map_or(Some(uid), |node| self.id(node))?;
-        Some(Actor {
-            name: key.name.clone(),
-            uid,
-            gid,
-            groups: value.get("groups").map(|node| self.groups(node)).unwrap_or_default(),
-            caps: match value.get("caps") {
-                Some(node) => self.caps(node),
-                None if uid == 0 => ALL_CAPS,
-                None => 0,
-            },
-            userns: value.get("userns").and_then(|node| self.name(node)),
-            session: value.get("session").and_then(|node| self.one_of(node, SESSIONS)).unwrap_or_default(),
-            upcall: None,
-        })
+        let uid = self.id(uid);
+        let gid = value.get("gid").map_or(uid, |node| self.id(node));
+        let groups = value.get("groups").map(|node| self.groups(node)).unwrap_or_default();
+        let caps = value.get("caps").map(|node| self.caps(node));
+        let userns = value.get("userns").and_then(|node| self.name(node));
+        let session = value.get("session").and_then(|node| self.fields.one_of(node, SESSIONS));
+        let (name, uid, gid) = (key.name.clone(), uid?, gid?);
+        let caps = caps.unwrap_or(if uid == 0 { ALL_CAPS } else { 0 });
+        let session = session.unwrap_or_default();
+        Some(Actor { name, uid, gid, groups, caps, userns, session, upcall: None })
     }
 
     /// An actor that the kernel starts: as root, in the first namespaces, whatever a case would like.
     fn upcall_actor(&mut self, key: &Key, entries: &[(Key, Node)], upcall: &Node) -> Option<Actor> {
         for (other, _) in entries.iter().filter(|(other, _)| other.name != "upcall") {
             let message = format!("an actor that an upcall starts has no `{}`", shown(&other.name));
-            self.push(self.source.error(other.place.clone(), message).help("the kernel starts it, as root"));
+            self.fields.push(
+                self.fields.source.error(other.place.clone(), message).help("the kernel starts it, as root"),
+            );
         }
         Some(Actor {
             name: key.name.clone(),
@@ -305,22 +308,22 @@ impl Loader<'_, '_> {
             caps: ALL_CAPS,
             userns: None,
             session: Session::Fresh,
-            upcall: Some(self.text(upcall, "upcall")?.text.clone()),
+            upcall: Some(self.fields.text(upcall, "upcall")?.text.clone()),
         })
     }
 
     fn groups(&mut self, node: &Node) -> Vec<u32> {
-        self.list(node, "groups").unwrap_or_default().iter().filter_map(|item| self.id(item)).collect()
+        self.fields.list(node, "groups").unwrap_or_default().iter().filter_map(|item| self.id(item)).collect()
     }
 
     fn caps(&mut self, node: &Node) -> u64 {
         let mut caps = 0;
-        for (word, place) in self.words(node, "caps") {
+        for (word, place) in self.fields.words(node, "caps") {
             match value::capability(&word) {
                 Some(number) => caps |= 1 << number,
                 None => {
-                    let error = self.source.error(place, format!("no capability `{}`", shown(&word)));
-                    self.push(error.suggest(&word, value::CAPABILITIES.iter().copied()));
+                    let error = self.fields.source.error(place, format!("no capability `{}`", shown(&word)));
+                    self.fields.push(error.suggest(&word, value::CAPABILITIES.iter().copied()));
                 }
             }
         }
@@ -334,106 +337,20 @@ impl Loader<'_, '_> {
         };
         let id = parsed.filter(|id| *id <= LARGEST_ID);
         if id.is_none() {
-            self.error(node.place.clone(), format!("an id is a number from 0 to {LARGEST_ID}"));
+            self.fields.error(node.place.clone(), format!("an id is a number from 0 to {LARGEST_ID}"));
         }
         id
     }
 
     fn name(&mut self, node: &Node) -> Option<String> {
-        let name = self.text(node, "userns")?.text.clone();
+        let name = self.fields.text(node, "userns")?.text.clone();
         if !is_name(&name) {
-            let error = self.source.error(node.place.clone(), format!("`{}` is no name", shown(&name)));
-            self.push(error.help(NAME_RULE));
+            let error =
+                self.fields.source.error(node.place.clone(), format!("`{}` is no name", shown(&name)));
+            self.fields.push(error.help(NAME_RULE));
             return None;
         }
         Some(name)
-    }
-
-    fn one_of<T: Copy>(&mut self, node: &Node, known: &[(&str, T)]) -> Option<T> {
-        let word = match &node.data {
-            Data::Scalar(scalar) => scalar.text.as_str(),
-            _ => node.kind(),
-        };
-        self.known(word, &node.place, known)
-    }
-
-    fn known<T: Copy>(&mut self, word: &str, place: &Range<usize>, known: &[(&str, T)]) -> Option<T> {
-        let found = known.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
-        if found.is_none() {
-            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            let error = self.source.error(place.clone(), format!("`{}` is not known here", shown(word)));
-            self.push(error.label(format!("one of: {}", names.join(", "))).suggest(word, names));
-        }
-        found
-    }
-
-    fn required<'n>(&mut self, root: &'n Node, key: &str) -> Option<&'n Node> {
-        let found = root.get(key);
-        if found.is_none() {
-            self.error(root.place.clone(), format!("the case has no `{key}`"));
-        }
-        found
-    }
-
-    fn unknown_keys(&mut self, entries: &[(Key, Node)], known: &[&str], what: &str) {
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
-            let error =
-                self.source.error(key.place.clone(), format!("{what} has no key `{}`", shown(&key.name)));
-            let label = format!("there are {}", known.join(", "));
-            self.push(error.label(label).suggest(&key.name, known.iter().copied()));
-        }
-    }
-
-    fn text<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n Scalar> {
-        match &node.data {
-            Data::Scalar(scalar) if scalar.is_text() => Some(scalar),
-            _ => {
-                let error = self
-                    .source
-                    .error(node.place.clone(), format!("`{key}` is a text, and here is {}", node.kind()));
-                self.push(error.help("quotes make a text of anything"));
-                None
-            }
-        }
-    }
-
-    fn list<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n [Node]> {
-        match &node.data {
-            Data::List(items) => Some(items),
-            _ => {
-                self.error(node.place.clone(), format!("`{key}` is a list, and here is {}", node.kind()));
-                None
-            }
-        }
-    }
-
-    fn map<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n [(Key, Node)]> {
-        match &node.data {
-            Data::Map(entries) => Some(entries),
-            _ => {
-                self.error(
-                    node.place.clone(),
-                    format!("`{}` is a map, and here is {}", shown(key), node.kind()),
-                );
-                None
-            }
-        }
-    }
-
-    fn words(&mut self, node: &Node, key: &str) -> Vec<(String, Range<usize>)> {
-        let items = self.list(node, key).unwrap_or_default();
-        items
-            .iter()
-            .filter_map(|item| Some((self.text(item, key)?.text.clone(), item.place.clone())))
-            .collect()
-    }
-
-    fn twice(&mut self, words: &[(String, Range<usize>)]) {
-        for (at, (word, place)) in words.iter().enumerate() {
-            if words[..at].iter().any(|(earlier, _)| earlier == word) {
-                self.error(place.clone(), format!("`{}` stands twice", shown(word)));
-            }
-        }
     }
 
     /// Where a key's value begins; the key is there.
@@ -447,12 +364,7 @@ impl Loader<'_, '_> {
             _ => Vec::new(),
         }
     }
-
-    fn error(&mut self, place: Range<usize>, message: impl AsRef<str>) {
-        self.push(self.source.error(place, message));
-    }
-
-    fn push(&mut self, diagnostic: Diagnostic) {
-        self.problems.push(diagnostic);
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,12 @@ impl<'r> Substitution<'r> {
     }
 
     /// The text of a scalar with each `<column>` replaced.
-    pub fn apply<'n>(&mut self, source: &Source, node: &'n Node, text: &str) -> Result<Text<'n>, Diagnostic> {
+    pub fn apply<'n>(
+        &mut self,
+        source: &Source,
+        node: &'n Node,
+        text: &str,
+    ) -> Result<Text<'n>, Box<Diagnostic>> {
         let mut out = Text { text: String::new(), node, pieces: Vec::new() };
         let mut at = 0;
         while let Some((placeholder, column)) = self.row.and_then(|_| placeholder(text, at)) {
@@ -70,7 +75,7 @@ impl<'r> Substitution<'r> {
             let value = self.column(column).map_err(|known| {
                 let place = node.within(source, placeholder.clone());
                 let diagnostic = source.error(place, format!("the table has no column `{column}`"));
-                diagnostic.suggest(column, known.iter().map(String::as_str))
+                Box::new(diagnostic.suggest(column, known.iter().map(String::as_str)))
             })?;
             out.push(value, placeholder.clone(), false);
             at = placeholder.end;
@@ -82,7 +87,8 @@ impl<'r> Substitution<'r> {
         self.bytes += out.text.len();
         if out.text.len() > limits::STEP {
             let message = format!("the text of a step has more than {} bytes", limits::STEP);
-            return Err(source.error(node.place.clone(), message).help("write text(N) for a long text"));
+            let error = source.error(node.place.clone(), message);
+            return Err(Box::new(error.help("write text(N) for a long text")));
         }
         Ok(out)
     }
@@ -157,10 +163,9 @@ pub fn read(source: &Source, node: &Node, problems: &mut Problems) -> Vec<Row> {
     }
     let mut rows: Vec<Row> = Vec::new();
     for (key, value) in entries {
-        if let Some(row) = row(source, key, value, problems) {
-            if let Some(first) = rows.first() {
-                compare(source, key, first, &row, problems);
-            }
+        if let Some(row) = row(source, key, value, problems)
+            && rows.first().is_none_or(|first| is_alike(source, key, first, &row, problems))
+        {
             rows.push(row);
         }
     }
@@ -202,15 +207,17 @@ fn row(source: &Source, key: &Key, value: &Node, problems: &mut Problems) -> Opt
     Some(Row { name: key.name.clone(), columns })
 }
 
-fn compare(source: &Source, key: &Key, first: &Row, row: &Row, problems: &mut Problems) {
+/// If a row has the columns of the first one.
+fn is_alike(source: &Source, key: &Key, first: &Row, row: &Row, problems: &mut Problems) -> bool {
     let missing = first.columns.keys().find(|column| !row.columns.contains_key(*column));
     let extra = row.columns.keys().find(|column| !first.columns.contains_key(*column));
     let message = match (missing, extra) {
         (Some(column), _) => format!("row `{}` lacks the column `{column}`", row.name),
         (None, Some(column)) => format!("row `{}` has a column `{column}` more", row.name),
-        (None, None) => return,
+        (None, None) => return true,
     };
-    let label =
-        format!("row `{}` has: {}", first.name, first.columns.keys().cloned().collect::<Vec<_>>().join(", "));
+    let columns: Vec<&str> = first.columns.keys().map(String::as_str).collect();
+    let label = format!("row `{}` has: {}", first.name, columns.join(", "));
     problems.push(source.error(key.place.clone(), message).label(label));
+    false
 }

@@ -138,33 +138,27 @@ fn escape_length(raw: &str) -> usize {
 }
 
 /// Decodes a file: UTF-8 without characters that hide something. The diagnostic points to the byte.
-pub fn decode(file: &str, bytes: &[u8]) -> Result<Source, Diagnostic> {
+pub fn decode(file: &str, bytes: &[u8]) -> Result<Source, Box<Diagnostic>> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
             let good = error.valid_up_to();
             let source = Source::new(file, String::from_utf8_lossy(bytes));
-            return Err(source
-                .error(good..good + '\u{fffd}'.len_utf8(), "the file is not UTF-8")
-                .label("this byte")
-                .help("save the file as UTF-8; in a text of a step, write \\xNN for such a byte"));
+            let place = good..good + '\u{fffd}'.len_utf8();
+            let error = source.error(place, "the file is not UTF-8").label("this byte");
+            let help = "save the file as UTF-8; in a text of a step, write \\xNN for such a byte";
+            return Err(Box::new(error.help(help)));
         }
     };
     let source = Source::new(file, text);
-    match hidden(text) {
-        None => Ok(source),
-        Some((at, char)) => {
-            let what = match char {
-                '\u{feff}' if at == 0 => "the file begins with a byte order mark".to_owned(),
-                '\r' => "a carriage return stands without its line feed".to_owned(),
-                char => format!("the file holds the invisible character U+{:04X}", char as u32),
-            };
-            Err(source
-                .error(at..at + char.len_utf8(), what)
-                .label("here")
-                .help("take it out; in a text of a step, write \\xNN for such a byte"))
-        }
-    }
+    let Some((at, char)) = hidden(text) else { return Ok(source) };
+    let what = match char {
+        '\u{feff}' if at == 0 => "the file begins with a byte order mark".to_owned(),
+        '\r' => "a carriage return stands without its line feed".to_owned(),
+        char => format!("the file holds the invisible character U+{:04X}", char as u32),
+    };
+    let help = "take it out; in a text of a step, write \\xNN for such a byte";
+    Err(Box::new(source.error(at..at + char.len_utf8(), what).label("here").help(help)))
 }
 
 /// The first character that a reader would not see.
@@ -238,10 +232,7 @@ impl<'s> Builder<'s, '_> {
     fn node(&mut self, events: &mut Events<'s>, event: Event<'s>, span: Span, depth: usize) -> Built<Node> {
         let place = self.place(span);
         if depth > DEPTH {
-            return Err(Box::new(
-                self.source
-                    .error(place, format!("maps and lists stand more than {DEPTH} deep in each other")),
-            ));
+            return Err(Box::new(self.too_deep(place)));
         }
         self.refuse_features(&event, &place)?;
         let data = match event {
@@ -313,8 +304,15 @@ impl<'s> Builder<'s, '_> {
         Ok(())
     }
 
+    fn too_deep(&self, place: Range<usize>) -> Diagnostic {
+        self.source.error(place, format!("maps and lists stand more than {DEPTH} deep in each other"))
+    }
+
     fn syntax(&self, error: &ScanError) -> Diagnostic {
         let at = self.at(*error.marker());
+        if error.info().contains("recursion limit") {
+            return self.too_deep(at..at + 1);
+        }
         let diagnostic = self.source.error(at..at + 1, format!("this is not YAML: {}", error.info()));
         let line = &self.source.text[self.source.line_range(at)];
         let indent = &line[..line.len() - line.trim_start().len()];

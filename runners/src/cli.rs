@@ -1,0 +1,357 @@
+//! The command line: what can be asked, and how the program ends. What is done about it is in the
+//! modules below.
+
+mod choose;
+mod files;
+mod inspect;
+mod merge;
+mod progress;
+mod render;
+mod results;
+mod rounds;
+mod run;
+mod show;
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use harness::case::diagnostic::Diagnostic;
+use harness::case::step::duration;
+use harness::suite::Suite;
+use harness::worker;
+
+use choose::{Order, Shard};
+
+/// A case failed, or passed where a deviation is recorded.
+const FAILED: u8 = 1;
+/// The command line or a file was wrong.
+const USAGE: u8 = 2;
+/// Something failed that is not under test.
+const ENVIRONMENT: u8 = 3;
+/// SIGINT or SIGTERM.
+const INTERRUPTED: u8 = 130;
+/// Whoever read the output has stopped; as if by SIGPIPE.
+const BROKEN_PIPE: u8 = 141;
+
+const ABOUT: &str = "Conformance suite for Linux session keyrings";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything that ran came out as expected
+  1    a case failed, timed out, or passed where a deviation is recorded
+  2    the command line or a case file is wrong
+  3    the environment failed: cases are broken, or none could be played
+  4    nothing ran: no case was chosen, or all were skipped
+  130  interrupted";
+
+const FILTERS: &str = "\
+A FILTER is
+  a case          parent/multi-threaded, or with its row parent/identity[egid]
+  a chapter       parent: all cases in that folder
+  a pattern       'join/*-denied': * stands for any characters
+  a requirement   S2P-04: all cases that cover it
+  a group         S2P: all cases that cover one of its requirements
+Several filters choose what any of them means; none choose every case.";
+
+const EXAMPLES: &str = "\
+Examples:
+  skc run                            every case, on this kernel
+  skc run parent 'join/named-*'      some of them
+  skc run S2P-04 --verbose           the cases of one requirement, each with its result
+  skc run --format ktap              for the consumers of kernel self-tests
+  skc run --report out --shard 2/8   a part of the suite; files for CI in out/
+  skc run --baseline last.jsonl      fail only for what is worse than it was
+  skc show parent/multi-threaded     the case, and what it is for";
+
+#[derive(Parser)]
+#[command(name = "skc", version, about = ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 110)]
+struct Cli {
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play cases and say what this kernel does
+    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    Run(Run),
+    /// Check cases without playing them: everything that is wrong, with its place
+    Check(Check),
+    /// List cases
+    #[command(after_help = FILTERS)]
+    List(List),
+    /// Show a case with the requirements that it covers
+    Show(Show),
+    /// Render the records of runs
+    Report(Report),
+    /// Compare two runs: what changed, what is new
+    #[command(
+        after_help = "Exit codes:\n  0  nothing is worse\n  1  a regression\n  2  a file cannot be read\n  3  the new run is broken or was cut short"
+    )]
+    Compare(Compare),
+    /// Take cases over standard input
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Where cases come from.
+#[derive(Args)]
+struct Source {
+    /// A folder of cases; without it, those that are part of this program
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Run {
+    /// Which cases to play; see below
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    #[command(flatten)]
+    source: Source,
+    /// How many cases to play at a time [default: 4 for each processor, because cases wait for the
+    /// kernel to collect keys more than they compute]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
+    jobs: Option<u16>,
+    /// How long a call of a case may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout)]
+    timeout: Duration,
+    /// What to write to standard output
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// Also write records.jsonl, junit.xml, report.ktap and report.json to this folder, each whole or
+    /// not at all; a run that is killed leaves its records in records.jsonl.part
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Records of an earlier run: fail only for what is worse than it was there
+    #[arg(long, value_name = "RECORDS")]
+    baseline: Option<PathBuf>,
+    /// `longest` first, by `name`, or `random` with an optional seed as in random:7
+    #[arg(long, value_name = "ORDER", default_value = "longest")]
+    order: Order,
+    /// Play everything N times; a case that does not come out the same each time is an error
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// A line for every case
+    #[arg(long, short)]
+    verbose: bool,
+    /// Begin no further case after the first that is not as expected
+    #[arg(long)]
+    fail_fast: bool,
+    /// Which recorded deviations to expect of the target
+    #[arg(long, value_enum, default_value_t = Deviations::Recorded)]
+    deviations: Deviations,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deviations {
+    /// Those in deviations.yaml
+    Recorded,
+    /// None: what deviates fails
+    None,
+}
+
+/// The formats of a run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// What is to be looked at, and a summary
+    Terminal,
+    /// KTAP version 1
+    Ktap,
+    /// JUnit XML
+    Junit,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Args)]
+struct Check {
+    /// Folders of cases, or single files; without any, the cases that are part of this program
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct List {
+    /// Which cases to list; see below
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    #[command(flatten)]
+    source: Source,
+    /// Also say which cases would be skipped on this kernel, and why
+    #[arg(long)]
+    why: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Show {
+    /// The id of the case
+    #[arg(value_name = "CASE")]
+    case: String,
+    #[command(flatten)]
+    source: Source,
+    /// Records to take the case's results from
+    #[arg(long, value_name = "RECORDS")]
+    records: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct Report {
+    /// Files of records, or folders that `skc run --report` wrote; parts of one run are put together
+    #[arg(value_name = "RECORDS", required = true)]
+    records: Vec<PathBuf>,
+    /// What to write to standard output
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// A line for every case
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Args)]
+struct Compare {
+    /// The records of the earlier run
+    old: PathBuf,
+    /// The records of the later run
+    new: PathBuf,
+}
+
+/// Why a command could not do what it was asked.
+enum Trouble {
+    /// The request is wrong.
+    Usage(String),
+    /// Files of cases are wrong.
+    Malformed(Vec<Diagnostic>),
+    /// Something that is needed failed.
+    Environment(String),
+    /// Standard output could not be written.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Output(error)
+    }
+}
+
+/// Something that is needed has failed.
+fn environment(error: impl std::fmt::Display) -> Trouble {
+    Trouble::Environment(error.to_string())
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal { color: cli.color };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args, terminal),
+        Command::Check(args) => inspect::check(&args, terminal),
+        Command::List(args) => inspect::list(&args, terminal),
+        Command::Show(args) => show::show(&args, terminal),
+        Command::Report(args) => results::report(&args, terminal),
+        Command::Compare(args) => results::compare(&args, terminal),
+        Command::Worker => return work(),
+    };
+    ExitCode::from(done.unwrap_or_else(|trouble| terminal.tell(&trouble)))
+}
+
+fn work() -> ExitCode {
+    let stdin = io::stdin();
+    let Ok(input) = stdin.as_fd().try_clone_to_owned() else { return ExitCode::from(ENVIRONMENT) };
+    match worker::serve(input, io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(damage) => {
+            let _ = writeln!(io::stderr(), "skc worker: {damage}");
+            ExitCode::from(ENVIRONMENT)
+        }
+    }
+}
+
+impl Source {
+    fn load(&self) -> Result<Suite, Trouble> {
+        match &self.cases {
+            Some(folder) => Suite::load(folder),
+            None => Suite::embedded(),
+        }
+        .map_err(Trouble::Malformed)
+    }
+}
+
+/// The streams that a person may look at, with or without colours.
+#[derive(Clone, Copy)]
+struct Terminal {
+    color: Color,
+}
+
+impl Terminal {
+    fn out(self) -> AutoStream<io::Stdout> {
+        AutoStream::new(io::stdout(), self.choice(&io::stdout()))
+    }
+
+    fn err(self) -> AutoStream<io::Stderr> {
+        AutoStream::new(io::stderr(), self.choice(&io::stderr()))
+    }
+
+    fn choice(self, stream: &impl anstream::stream::RawStream) -> ColorChoice {
+        match self.color {
+            Color::Auto => AutoStream::choice(stream),
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }
+    }
+
+    /// A note beside the output.
+    fn note(self, text: impl std::fmt::Display) {
+        let _ = writeln!(self.err(), "skc: {text}");
+    }
+
+    /// Tells what went wrong, and gives the exit code for it.
+    fn tell(self, trouble: &Trouble) -> u8 {
+        const ERROR: Style = AnsiColor::Red.on_default().bold();
+        let mut err = self.err();
+        let (text, code) = match trouble {
+            Trouble::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return BROKEN_PIPE,
+            Trouble::Usage(text) => (text.clone(), USAGE),
+            Trouble::Environment(text) => (text.clone(), ENVIRONMENT),
+            Trouble::Output(error) => (format!("the output cannot be written: {error}"), ENVIRONMENT),
+            Trouble::Malformed(found) => {
+                for diagnostic in found {
+                    let _ = writeln!(err, "{}\n", diagnostic.render(true));
+                }
+                let count = match found.len() {
+                    1 => "one error".to_owned(),
+                    count => format!("{count} errors"),
+                };
+                (format!("{count} in the cases"), USAGE)
+            }
+        };
+        let _ = writeln!(err, "{ERROR}error{ERROR:#}: {text}");
+        code
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| "a time is written 500ms or 10s, and is a minute at most".into())
+}

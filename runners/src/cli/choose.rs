@@ -1,0 +1,128 @@
+//! Which cases, and in which order: filters, shards, orders. Pure.
+
+use std::str::FromStr;
+
+use harness::case::Case;
+use harness::case::diagnostic::did_you_mean;
+use harness::deviation::matches;
+use harness::plan::Plan;
+use harness::suite::Suite;
+
+/// The cases that filters mean, in the order of the suite; without filters, all. A filter that means
+/// nothing the suite knows of is an error, which says what may have been meant.
+pub(super) fn choose<'s>(suite: &'s Suite, filters: &[String]) -> Result<Vec<&'s Case>, String> {
+    for filter in filters {
+        if !suite.cases().iter().any(|case| means(filter, case)) && !is_requirement(suite, filter) {
+            return Err(unknown(suite, filter));
+        }
+    }
+    let chosen = |case: &&Case| filters.is_empty() || filters.iter().any(|filter| means(filter, case));
+    Ok(suite.cases().iter().filter(chosen).collect())
+}
+
+/// If a filter means a case.
+fn means(filter: &str, case: &Case) -> bool {
+    let chapter = filter.trim_end_matches('/');
+    let below = |id: &str| {
+        id.strip_prefix(chapter).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
+    };
+    below(&case.id)
+        || (filter.contains('*') && matches(filter, &case.id))
+        || case.covers.iter().any(|id| id == filter || group(id) == filter)
+}
+
+/// A requirement's id without its number.
+fn group(id: &str) -> &str {
+    id.rsplit_once('-').map_or(id, |(group, _)| group)
+}
+
+/// If a filter is a requirement or a group of them, though no case may cover it yet.
+fn is_requirement(suite: &Suite, filter: &str) -> bool {
+    suite.requirements().iter().any(|requirement| requirement.id == filter || requirement.group() == filter)
+}
+
+fn unknown(suite: &Suite, filter: &str) -> String {
+    let cases = suite.cases().iter().map(|case| case.id.as_str());
+    let chapters = suite.cases().iter().filter_map(|case| Some(case.id.split_once('/')?.0));
+    let requirements =
+        suite.requirements().iter().flat_map(|requirement| [requirement.id.as_str(), requirement.group()]);
+    let help = match did_you_mean(filter, cases.chain(chapters).chain(requirements)) {
+        Some(near) => format!(": did you mean `{near}`?"),
+        None => "; `skc list` shows all cases".into(),
+    };
+    format!("`{filter}` is no case, chapter or requirement{help}")
+}
+
+/// One of several parts of a suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shard {
+    index: u32,
+    count: u32,
+}
+
+impl Shard {
+    /// If a case is in this part. It depends on the case's id alone, so that no part changes when other
+    /// cases come or go.
+    pub(super) fn has(self, case: &Case) -> bool {
+        crc32fast::hash(case.id.as_bytes()) % self.count == self.index - 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Shard, String> {
+        let (index, count) = text.split_once('/').ok_or("a shard is written I/N, as in 2/8")?;
+        match (index.parse(), count.parse()) {
+            (Ok(index), Ok(count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
+            _ => Err("a shard is I/N with I from 1 to N, as in 2/8".into()),
+        }
+    }
+}
+
+/// The order in which cases begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Those that may wait longest first, so that nobody waits for them in the end.
+    Longest,
+    /// By id.
+    Name,
+    /// Anyhow, with this seed or any.
+    Random(Option<u64>),
+}
+
+impl FromStr for Order {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Order, String> {
+        match text.split_once(':') {
+            None if text == "longest" => Ok(Order::Longest),
+            None if text == "name" => Ok(Order::Name),
+            None if text == "random" => Ok(Order::Random(None)),
+            Some(("random", seed)) => {
+                seed.parse().map(|seed| Order::Random(Some(seed))).map_err(|_| "a seed is a number".into())
+            }
+            _ => Err("an order is longest, name, random or random:SEED".into()),
+        }
+    }
+}
+
+impl Order {
+    /// The order with its seed chosen.
+    pub(super) fn settled(self) -> Order {
+        match self {
+            Order::Random(None) => Order::Random(Some(fastrand::u64(..1 << 32))),
+            order => order,
+        }
+    }
+
+    /// Puts plans into the order, for one of several rounds.
+    pub(super) fn sort(self, plans: &mut [Plan], round: u32) {
+        match self {
+            Order::Longest => plans
+                .sort_by(|one, other| other.limit.cmp(&one.limit).then_with(|| one.case.cmp(&other.case))),
+            Order::Name => plans.sort_by(|one, other| one.case.cmp(&other.case)),
+            Order::Random(seed) => {
+                fastrand::Rng::with_seed(seed.unwrap_or_default().wrapping_add(round.into())).shuffle(plans);
+            }
+        }
+    }
+}

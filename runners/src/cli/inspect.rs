@@ -1,0 +1,140 @@
+//! `skc check` and `skc list`: what there is, without playing it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstyle::Style;
+use harness::case::Case;
+use harness::case::diagnostic::Diagnostic;
+use harness::case::load;
+use harness::plan::plan;
+use harness::suite::{REQUIREMENTS, Suite};
+use harness::target::Target;
+use runners::interrupt::Stop;
+use runners::local::Local;
+use runners::pool::Pool;
+use runners::remote::Unstarted;
+use serde_json::json;
+
+use super::choose::choose;
+use super::run::all_programs;
+use super::{Check, List, Terminal, Trouble, environment};
+
+/// Checks cases.
+pub(super) fn check(args: &Check, terminal: Terminal) -> Result<u8, Trouble> {
+    let checked: Vec<Result<String, Vec<Diagnostic>>> = match args.paths.as_slice() {
+        [] => vec![Suite::embedded().map(|suite| counted("this program", &suite))],
+        paths => paths.iter().map(|path| check_path(path)).collect(),
+    };
+    let mut found = Vec::new();
+    for result in checked {
+        match result {
+            Ok(line) => writeln!(terminal.out(), "{line}")?,
+            Err(diagnostics) => found.extend(diagnostics),
+        }
+    }
+    if found.is_empty() { Ok(0) } else { Err(Trouble::Malformed(found)) }
+}
+
+fn check_path(path: &Path) -> Result<String, Vec<Diagnostic>> {
+    if path.is_dir() {
+        return Suite::load(path).map(|suite| counted(&path.display().to_string(), &suite));
+    }
+    // A file in a folder of cases is checked as part of it, but only what is wrong with it is told.
+    let Some(folder) = suite_of(path) else { return check_alone(path) };
+    let file = path.canonicalize().ok();
+    let own = |diagnostic: &Diagnostic| Path::new(&diagnostic.file).canonicalize().ok() == file;
+    match Suite::load(&folder) {
+        Ok(_) => Ok(format!("{}: no errors", path.display())),
+        Err(found) => match found.into_iter().filter(own).collect::<Vec<_>>() {
+            found if found.is_empty() => Ok(format!("{}: no errors", path.display())),
+            found => Err(found),
+        },
+    }
+}
+
+/// The folder of cases that a file belongs to: the one with the requirements.
+fn suite_of(file: &Path) -> Option<PathBuf> {
+    file.ancestors().skip(1).find_map(|folder| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folder.join(REQUIREMENTS).is_file().then(|| folder.to_owned())
+    })
+}
+
+fn check_alone(path: &Path) -> Result<String, Vec<Diagnostic>> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map_err(|error| vec![Diagnostic::file(name.as_str(), format!("cannot be read: {error}"))])?;
+    let id = path.with_extension("").file_name().unwrap_or_default().to_string_lossy().into_owned();
+    load::load(&name, &id, &bytes).map(|_| format!("{name}: no errors; its requirements are not known here"))
+}
+
+fn counted(name: &str, suite: &Suite) -> String {
+    let (cases, requirements) = (suite.cases().len(), suite.requirements());
+    let covered = requirements
+        .iter()
+        .filter(|requirement| suite.cases().iter().any(|case| case.covers.contains(&requirement.id)))
+        .count();
+    format!(
+        "{name}: {cases} cases, {covered} of {} requirements covered, {} deviations, no errors",
+        requirements.len(),
+        suite.deviations().len()
+    )
+}
+
+/// Lists cases.
+pub(super) fn list(args: &List, terminal: Terminal) -> Result<u8, Trouble> {
+    let suite = args.source.load()?;
+    let cases = choose(&suite, &args.filters).map_err(Trouble::Usage)?;
+    let target = args.why.then(|| look(&cases)).transpose()?;
+    let skip = |case: &Case| {
+        let skip = plan(case, target.as_ref()?, Duration::from_secs(1)).err()?;
+        Some(skip.0)
+    };
+    if args.json {
+        let entries: Vec<_> = cases
+            .iter()
+            .map(|case| {
+                let mut entry = json!({
+                    "case": case.id,
+                    "file": case.file,
+                    "title": case.title,
+                    "covers": case.covers,
+                });
+                if args.why {
+                    entry["skip"] = json!(skip(case));
+                }
+                entry
+            })
+            .collect();
+        let mut out = io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, &entries).map_err(io::Error::from)?;
+        writeln!(out)?;
+        return Ok(0);
+    }
+    const ID: Style = Style::new().bold();
+    const FAINT: Style = Style::new().dimmed();
+    let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
+    let mut out = terminal.out().lock();
+    for case in cases {
+        let pad = width - case.id.chars().count();
+        let covers = case.covers.join(" ");
+        writeln!(out, "{ID}{}{ID:#}{:pad$}  {}  {FAINT}[{covers}]{FAINT:#}", case.id, "", case.title)?;
+        if let Some(why) = skip(case) {
+            writeln!(out, "{:width$}  skipped here: {why}", "")?;
+        }
+    }
+    Ok(0)
+}
+
+/// What this kernel has, as a worker finds it.
+fn look(cases: &[&Case]) -> Result<Target, Trouble> {
+    let stop = Arc::new(Stop::new().map_err(environment)?);
+    match Pool::open(Box::new(Local::new()), all_programs(cases), stop) {
+        Ok(pool) => Ok(pool.target().clone()),
+        Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => Err(Trouble::Environment(why)),
+        Err(Unstarted::Stopped) => Err(Trouble::Environment("stopped".into())),
+    }
+}

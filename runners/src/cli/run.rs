@@ -1,0 +1,216 @@
+//! `skc run`: from filters to an exit code.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use harness::case::Case;
+use harness::plan::{Plan, plan, programs};
+use harness::record::Run as Records;
+use harness::record::{CaseRecord, FORMAT, Footer, Header, Standing};
+use harness::run::skipped;
+use harness::suite::Suite;
+use reports::compare::{self, Comparison};
+use reports::status::{Merit, Status};
+use reports::summary::Summary;
+use reports::terminal;
+use runners::interrupt::{Stop, on_signals};
+use runners::local::Local;
+use runners::pool::{Event, Pool};
+use runners::remote::Unstarted;
+
+use super::choose::{Order, choose};
+use super::files::{self, Folder};
+use super::progress::Progress;
+use super::render::Render;
+use super::rounds::Rounds;
+use super::{Deviations, FAILED, Format, INTERRUPTED, Run, Terminal, Trouble, environment};
+
+/// How many cases are played at a time for each processor. Most of a case's time is the kernel's, which
+/// takes namespaces down and collects keys in its own time.
+const JOBS_PER_PROCESSOR: usize = 4;
+
+/// Plays the chosen cases.
+pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
+    let suite = args.source.load()?;
+    let mut cases = choose(&suite, &args.filters).map_err(Trouble::Usage)?;
+    cases.retain(|case| args.shard.is_none_or(|shard| shard.has(case)));
+    let baseline = args.baseline.as_deref().map(files::read).transpose()?;
+
+    let stop = Arc::new(Stop::new().map_err(environment)?);
+    on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;
+    let pool = match Pool::open(Box::new(Local::new()), all_programs(&cases), Arc::clone(&stop)) {
+        Ok(pool) => pool,
+        Err(Unstarted::Stopped) => return Ok(INTERRUPTED),
+        Err(Unstarted::Refused(why)) => {
+            return Err(Trouble::Environment(format!("no case can be played here: {why}")));
+        }
+        Err(Unstarted::Failed(why)) => {
+            return Err(Trouble::Environment(format!("no worker can be started: {why}")));
+        }
+    };
+
+    let order = args.order.settled();
+    if let Order::Random(Some(seed)) = order {
+        terminal.note(format_args!("the order is random:{seed}"));
+    }
+    let mut book = Book::open(args, &suite, &pool, cases.len(), terminal)?;
+    let plans = book.plan(&cases)?;
+    let result = play(args, &pool, &plans, order, &mut book);
+    // The workers end before anything is said of the run: nothing of it is left when it has an end.
+    drop(pool);
+    result?;
+    book.close(baseline.as_ref(), stop.is_asked())
+}
+
+/// The foreign programs that cases want to run.
+pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
+    cases.iter().flat_map(|case| programs(&case.steps)).collect()
+}
+
+fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.map_or(JOBS_PER_PROCESSOR * processors, usize::from);
+    let mut queue = Vec::new();
+    for round in 0..args.repeat {
+        let mut plans = plans.to_vec();
+        order.sort(&mut plans, round);
+        queue.append(&mut plans);
+    }
+    let mut progress = Progress::new(book.terminal, queue.len());
+    let mut result = Ok(());
+    pool.run(queue, jobs, |event| {
+        match event {
+            Event::Began(case) => progress.began(case),
+            Event::Ended(mut record) => {
+                record.standing = book.standing(&record);
+                progress.ended(&record);
+                let as_expected = !matches!(Status::of(&record).words().merit, Merit::Bad | Merit::Unknown);
+                if let Err(trouble) = progress.aside(|| book.take(record)) {
+                    result = Err(trouble);
+                    return ControlFlow::Break(());
+                }
+                if args.fail_fast && !as_expected {
+                    return ControlFlow::Break(());
+                }
+            }
+            Event::Tick => {}
+        }
+        progress.tick();
+        ControlFlow::Continue(())
+    });
+    progress.end();
+    result
+}
+
+/// Where everything that is learnt of a run goes.
+struct Book<'a> {
+    suite: &'a Suite,
+    deviations: Deviations,
+    terminal: Terminal,
+    format: Format,
+    timeout: std::time::Duration,
+    records: Records,
+    started: Instant,
+    rounds: Rounds,
+    render: Render,
+    folder: Option<Folder>,
+}
+
+impl<'a> Book<'a> {
+    fn open(
+        args: &Run,
+        suite: &'a Suite,
+        pool: &Pool,
+        cases: usize,
+        terminal: Terminal,
+    ) -> Result<Book<'a>, Trouble> {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let program = env!("CARGO_PKG_VERSION").into();
+        let header = Header { format: FORMAT, program, target: pool.target().clone(), started, cases };
+        let options = terminal::Options { verbose: args.verbose, repeat: repeat(args) };
+        Ok(Book {
+            suite,
+            deviations: args.deviations,
+            terminal,
+            format: args.format,
+            timeout: args.timeout,
+            folder: args.report.as_deref().map(|path| Folder::begin(path, &header)).transpose()?,
+            render: Render::begin(args.format, &header, terminal, options)?,
+            records: Records { header, cases: Vec::new(), footer: None },
+            started: Instant::now(),
+            rounds: Rounds::new(args.repeat),
+        })
+    }
+
+    /// Plans all cases; those that are not to be played are recorded at once.
+    fn plan(&mut self, cases: &[&Case]) -> Result<Vec<Plan>, Trouble> {
+        let mut plans = Vec::new();
+        for case in cases {
+            match plan(case, &self.records.header.target, self.timeout) {
+                Ok(plan) => plans.push(plan),
+                Err(skip) => self.write(skipped(case, skip))?,
+            }
+        }
+        Ok(plans)
+    }
+
+    fn standing(&self, record: &CaseRecord) -> Standing {
+        match self.deviations {
+            Deviations::Recorded => self.suite.standing(record, &self.records.header.target),
+            Deviations::None => Standing::Plain,
+        }
+    }
+
+    fn take(&mut self, record: Box<CaseRecord>) -> Result<(), Trouble> {
+        match self.rounds.take(record) {
+            Some(record) => self.write(record),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, record: CaseRecord) -> Result<(), Trouble> {
+        if let Some(folder) = &mut self.folder {
+            folder.case(&record)?;
+        }
+        self.render.case(&record)?;
+        self.records.cases.push(record);
+        Ok(())
+    }
+
+    /// Ends all that is written, and gives the exit code.
+    fn close(mut self, baseline: Option<&Records>, interrupted: bool) -> Result<u8, Trouble> {
+        let duration = self.started.elapsed();
+        let (cases, milliseconds) = (self.records.cases.len(), duration.as_millis() as u64);
+        self.records.footer = Some(Footer { cases, milliseconds, interrupted });
+        if let Some(folder) = self.folder {
+            folder.finish(&self.records, duration, interrupted)?;
+        }
+        self.render.finish(&self.records)?;
+        let mut code = Summary::of(&self.records).outcome.exit_code();
+        if let Some(baseline) = baseline {
+            let comparison = Comparison::of(baseline, &self.records);
+            match self.format {
+                Format::Terminal => compare::write(&mut self.terminal.out().lock(), &comparison)?,
+                _ => compare::write(&mut self.terminal.err().lock(), &comparison)?,
+            }
+            code = comparison.outcome().exit_code();
+        }
+        for (case, counts) in self.rounds.changes() {
+            self.terminal.note(format_args!("{case} did not come out the same each time: {counts}"));
+            code = FAILED;
+        }
+        Ok(if interrupted { INTERRUPTED } else { code })
+    }
+}
+
+/// The command that plays a case again as it was played here.
+fn repeat(args: &Run) -> String {
+    let mut command = "skc run".to_owned();
+    if let Some(folder) = &args.source.cases {
+        command += &format!(" --cases {}", folder.display());
+    }
+    command
+}

@@ -1,0 +1,102 @@
+//! `skc show`: a case with what it stands on.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+use harness::case::Case;
+use harness::case::diagnostic::did_you_mean;
+use harness::deviation::On;
+use harness::suite::Suite;
+use reports::status::{Status, reason};
+use reports::target_line;
+
+use super::files::read;
+use super::{Show, Terminal, Trouble};
+
+const HEADING: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+
+/// Shows a case.
+pub(super) fn show(args: &Show, terminal: Terminal) -> Result<u8, Trouble> {
+    let suite = args.source.load()?;
+    let Some(case) = suite.case(&args.case).or_else(|| first_row(&suite, &args.case)) else {
+        let near = did_you_mean(&args.case, suite.cases().iter().map(|case| case.id.as_str()));
+        let help = near.map_or("; `skc list` shows all".into(), |near| format!(": did you mean `{near}`?"));
+        return Err(Trouble::Usage(format!("there is no case `{}`{help}", args.case)));
+    };
+    let runs = args.records.iter().map(|path| read(path)).collect::<Result<Vec<_>, Trouble>>()?;
+    let mut out = terminal.out().lock();
+    source(&mut out, &suite, case)?;
+    requirements(&mut out, &suite, case)?;
+    deviations(&mut out, &suite, case)?;
+    for run in &runs {
+        let target = target_line(&run.header.target);
+        match run.cases.iter().find(|record| record.case == case.id) {
+            Some(record) => {
+                let why = reason(record).map(|why| format!(": {why}")).unwrap_or_default();
+                writeln!(out, "{HEADING}{}{HEADING:#} on {target}{why}", Status::of(record).words().word)?;
+            }
+            None => writeln!(out, "{HEADING}not played{HEADING:#} on {target}")?,
+        }
+    }
+    Ok(0)
+}
+
+/// A case with a table is shown for all of its rows.
+fn first_row<'s>(suite: &'s Suite, id: &str) -> Option<&'s Case> {
+    suite.cases().iter().find(|case| case.id.strip_prefix(id).is_some_and(|row| row.starts_with('[')))
+}
+
+fn source(out: &mut impl Write, suite: &Suite, case: &Case) -> io::Result<()> {
+    writeln!(out, "{HEADING}{}{HEADING:#}  {FAINT}{}{FAINT:#}\n", case.id, case.file)?;
+    if let Some(source) = suite.source(case) {
+        for (at, line) in source.text.lines().enumerate() {
+            writeln!(out, "{FAINT}{:>4}{FAINT:#}  {line}", at + 1)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn requirements(out: &mut impl Write, suite: &Suite, case: &Case) -> io::Result<()> {
+    for id in &case.covers {
+        let Some(requirement) = suite.requirement(id) else { continue };
+        writeln!(out, "{HEADING}{id}{HEADING:#}  {}", requirement.says)?;
+        writeln!(out, "  {FAINT}{}{FAINT:#}", requirement.from.join("; "))?;
+        for (word, text) in [("since", &requirement.since), ("changed", &requirement.changed)] {
+            if let Some(text) = text {
+                writeln!(out, "  {word}: {text}")?;
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn deviations(out: &mut impl Write, suite: &Suite, case: &Case) -> io::Result<()> {
+    for entry in suite.deviations().iter().filter(|entry| entry.is_about(&case.id)) {
+        let link = entry.link.as_ref().map(|link| format!("\n  {link}")).unwrap_or_default();
+        writeln!(
+            out,
+            "{HEADING}deviation{HEADING:#} on {}: step {} gives {}\n  {}{link}\n",
+            place(&entry.on),
+            entry.step,
+            entry.observed,
+            entry.because
+        )?;
+    }
+    Ok(())
+}
+
+fn place(on: &On) -> String {
+    let bound =
+        |version: Option<harness::case::Version>| version.map(|it| it.to_string()).unwrap_or_default();
+    let mut text = on.implementation.clone();
+    if on.from.is_some() || on.until.is_some() {
+        text += &format!(" {}..{}", bound(on.from), bound(on.until));
+    }
+    match &on.release {
+        Some(release) => text + &format!(" {release}"),
+        None => text,
+    }
+}

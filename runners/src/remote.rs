@@ -1,0 +1,254 @@
+//! One worker as its coordinator sees it: greeted, asked case by case, and lost at the first sign that
+//! it cannot be relied on.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use harness::case::{Act, Step};
+use harness::plan::Plan;
+use harness::record::{CaseRecord, Standing, Verdict};
+use harness::run;
+use harness::target::Target;
+use harness::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::interrupt::Stop;
+use crate::{Life, Link, Runner};
+
+/// How long a worker may take for its first word.
+const GREETING: Duration = Duration::from_secs(30);
+/// What the way to a worker and back may take beyond the time of the case.
+const WAY: Duration = Duration::from_secs(5);
+/// How long a worker may leave its orders unread.
+const UNREAD: Duration = Duration::from_secs(5);
+/// How long a worker that has ended its stream, or that is no longer needed, may take to end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A worker that can be asked.
+pub struct Remote {
+    orders: Option<Sender<Orders>>,
+    words: Receiver,
+    life: Box<dyn Life>,
+}
+
+/// Why there is no worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unstarted {
+    /// The worker says that no case can be played there.
+    Refused(String),
+    /// It could not be started, or did not greet.
+    Failed(String),
+    /// The run was stopped meanwhile.
+    Stopped,
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A record that can be relied on.
+    Record(Box<CaseRecord>),
+    /// The worker is lost and has been killed; the record says how.
+    Lost(Box<CaseRecord>),
+    /// The run was stopped meanwhile, and the worker has been killed.
+    Stopped,
+}
+
+impl Remote {
+    /// Starts a worker and greets it.
+    pub fn start(
+        runner: &dyn Runner,
+        programs: &BTreeSet<String>,
+        stop: &Stop,
+    ) -> Result<(Remote, Target), Unstarted> {
+        let failed = |what: String| Unstarted::Failed(what);
+        let link = runner.start().map_err(|error| failed(format!("it could not be started: {error}")))?;
+        let Link { orders, words, life } = link;
+        let token = token().map_err(failed)?;
+        let orders = Orders::new(orders, stop).map_err(|error| failed(error.to_string()))?;
+        let mut remote = Remote {
+            orders: Some(Sender::new(orders, token.clone())),
+            words: Receiver::new(words, Some(token)),
+            life,
+        };
+        let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone() };
+        match remote.exchange(&hello, GREETING, stop) {
+            Ok(Word::Ready(target)) => Ok((remote, *target)),
+            Ok(Word::Refused(reason)) => Err(Unstarted::Refused(reason)),
+            Ok(Word::Record(_)) => Err(failed("it sent a record instead of a greeting".into())),
+            Err(_) if stop.is_asked() => Err(Unstarted::Stopped),
+            Err(damage) => {
+                let (how, console) = remote.lose(&damage);
+                let said = console.last().map(|line| format!(" ({line})")).unwrap_or_default();
+                Err(failed(format!("{how}{said}")))
+            }
+        }
+    }
+
+    /// Plays a case. After anything but a record the worker is gone.
+    pub fn play(&mut self, plan: &Plan, stop: &Stop) -> Answer {
+        let answer = self.exchange(&Order::Play(Box::new(plan.clone())), plan.limit + WAY, stop);
+        if stop.is_asked() && !matches!(answer, Ok(Word::Record(_))) {
+            self.life.kill();
+            return Answer::Stopped;
+        }
+        let why = match answer {
+            Ok(Word::Record(record)) => match self.flaw(plan, &record) {
+                None => return Answer::Record(Box::new(self.with_console(*record))),
+                Some(flaw) => flaw,
+            },
+            Ok(Word::Ready(_) | Word::Refused(_)) => "the worker greeted for a second time".into(),
+            Err(damage) => {
+                let (how, console) = self.lose(&damage);
+                let record = run::blank(plan, Verdict::Broken, Some(how));
+                return Answer::Lost(Box::new(CaseRecord { console, ..record }));
+            }
+        };
+        self.life.kill();
+        let console = self.console();
+        Answer::Lost(Box::new(CaseRecord { console, ..run::blank(plan, Verdict::Broken, Some(why)) }))
+    }
+
+    /// Lets the worker end by itself, which it does when nobody can ask it any more.
+    pub fn dismiss(mut self) {
+        self.orders = None;
+        if self.life.ended(FAREWELL).is_none() {
+            self.life.kill();
+        }
+    }
+
+    fn exchange(&mut self, order: &Order, limit: Duration, stop: &Stop) -> Result<Word, Damage> {
+        let orders = self.orders.as_mut().ok_or(Damage::Ended)?;
+        match orders.send(order) {
+            // What it said before it stopped listening says more than that it did.
+            Ok(()) | Err(Damage::Ended) => self.words.receive_unless_hung_up(limit, stop.watched()),
+            Err(damage) => Err(damage),
+        }
+    }
+
+    /// What is wrong with a record as the answer to a plan.
+    fn flaw(&self, plan: &Plan, record: &CaseRecord) -> Option<String> {
+        if record.case != plan.case {
+            return Some(format!("the worker sent a record of {}, which it was not asked for", record.case));
+        }
+        if self.words.has_more() {
+            return Some("the worker sent more than one record".into());
+        }
+        contradiction(plan, record).map(|what| format!("the worker's record contradicts itself: {what}"))
+    }
+
+    fn with_console(&mut self, mut record: CaseRecord) -> CaseRecord {
+        record.console.extend(self.console());
+        record
+    }
+
+    fn console(&mut self) -> Vec<String> {
+        let mut console = self.words.take_noise();
+        console.extend(self.life.console());
+        console
+    }
+
+    /// Kills the worker; says what had become of it, and what was printed last.
+    fn lose(&mut self, damage: &Damage) -> (String, Vec<String>) {
+        let how = match damage {
+            Damage::Ended | Damage::Truncated => {
+                let within = if *damage == Damage::Truncated { " within a frame" } else { "" };
+                match self.life.ended(FAREWELL) {
+                    Some(how) => format!("the worker died{within}: it {how}"),
+                    None => format!("the worker closed its stream{within} and lived on"),
+                }
+            }
+            Damage::Silent(limit) => {
+                format!("nothing was heard from the worker for {} s", limit.as_secs_f32())
+            }
+            damage => damage.to_string(),
+        };
+        self.life.kill();
+        (how, self.console())
+    }
+}
+
+/// What in a record cannot be: a pass is believed only if every step was seen to have its outcome.
+fn contradiction(plan: &Plan, record: &CaseRecord) -> Option<&'static str> {
+    if record.standing != Standing::Plain {
+        return Some("a worker does not know of deviations");
+    }
+    let unmet = record.steps.iter().position(|step| !step.met);
+    match record.verdict {
+        Verdict::Pass if unmet.is_some() => Some("it passed with a failed step"),
+        Verdict::Pass if record.steps.len() != judged(&plan.steps) => {
+            Some("it passed without all of its steps")
+        }
+        Verdict::Fail if unmet.is_none() => Some("it failed without a failed step"),
+        Verdict::Skip => Some("what is to be skipped is not played"),
+        Verdict::Pass | Verdict::Fail | Verdict::Broken | Verdict::Timeout => None,
+    }
+}
+
+/// How many steps a case has that come to an outcome.
+fn judged(steps: &[Step]) -> usize {
+    steps
+        .iter()
+        .map(|step| match &step.act {
+            Act::Call { .. } if step.starts.is_some() => 0,
+            Act::Together(steps) => steps.len(),
+            Act::Call { .. } | Act::Check { .. } | Act::Ends { .. } => 1,
+        })
+        .sum()
+}
+
+fn token() -> Result<String, String> {
+    let random = getrandom::u64().map_err(|error| format!("no random token: {error}"))?;
+    Ok(format!("{random:016x}"))
+}
+
+/// The stream to a worker. A write gives up when the worker reads nothing or the run is stopped.
+struct Orders {
+    out: File,
+    stopped: OwnedFd,
+}
+
+impl Orders {
+    fn new(out: OwnedFd, stop: &Stop) -> io::Result<Orders> {
+        let flags = OFlag::from_bits_retain(fcntl(&out, FcntlArg::F_GETFL)?);
+        fcntl(&out, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        Ok(Orders { out: File::from(out), stopped: stop.watched().try_clone_to_owned()? })
+    }
+}
+
+impl Write for Orders {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let deadline = Instant::now() + UNREAD;
+        loop {
+            match self.out.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            let mut fds = [
+                PollFd::new(self.out.as_fd(), PollFlags::POLLOUT),
+                PollFd::new(self.stopped.as_fd(), PollFlags::empty()),
+            ];
+            match poll(&mut fds, timeout) {
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) if fds[1].any() == Some(true) => {
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the run was stopped"));
+                }
+                Ok(0) if left.is_zero() => {
+                    let what = format!("the worker read no orders for {} s", UNREAD.as_secs());
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
