@@ -209,7 +209,7 @@ fn one_id(
 
 /// The ids of the case's own that a call passes as this parameter.
 fn mentioned(call: &Call, parameter: &str) -> impl Iterator<Item = u32> {
-    let named = |at| call.op.spec().param(at).is_some_and(|param| param.name == parameter);
+    let named = move |at| call.op.spec().param(at).is_some_and(|param| param.name == parameter);
     let args = call.args.iter().enumerate().filter(move |(at, _)| named(*at));
     args.filter_map(|(_, arg)| match arg {
         Expr::Number(number) => u32::try_from(*number).ok().filter(|id| *id <= LARGEST_ID),
