@@ -28,6 +28,7 @@ use crate::actor::perform::{self, Copy, Surroundings, Work};
 use crate::actor::{reading, sys};
 use crate::case::{Act, Actor, Outcome, Session, Step};
 use crate::judge::Observed;
+use crate::ops::Op;
 use crate::plan::Plan;
 use crate::run::{Lost, Question, Reply, Stage};
 use crate::value::{Errno as Number, Value};
@@ -350,6 +351,9 @@ impl Local {
             .iter()
             .any(|(other, player)| other != name && player.leader == leader && player.life.is_alive());
         let process = self.player(&leader)?.process;
+        if self.player(&leader)?.foreign && (others || !reap) {
+            return Err(Lost(format!("the end of {name} cannot be seen from outside its pid namespace")));
+        }
         if others {
             let gone = match name == leader {
                 // The first thread of a process stays as a zombie until the last one has ended.
@@ -504,9 +508,9 @@ impl Local {
         let owing: Vec<(String, i32, i32)> = self
             .players
             .iter()
-            .filter(|(_, player)| player.life.is_alive() && player.owes())
-            .map(|(name, player)| (name.clone(), player.process, player.thread))
-            .collect();
+            .filter(|(_, player)| player.life.is_alive() && player.owes() && !player.foreign)
+            .map(|(name, player)| Ok((name.clone(), self.process(name)?, player.thread)))
+            .collect::<Result<_, Lost>>()?;
         for (name, process, thread) in owing {
             let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::WEXITED;
             let how = match waitid(Id::Pid(Pid::from_raw(process)), flags) {
@@ -542,6 +546,10 @@ impl Stage for Local {
     fn ask(&mut self, question: &Question) -> Result<(), Lost> {
         let name = question.actor.as_str();
         self.await_idle(name)?;
+        if matches!(question.op, Op::Unshare | Op::Setns) {
+            let flags = question.args.last().and_then(Value::number).unwrap_or(0);
+            self.player(name)?.moves |= flags & i64::from(libc::CLONE_NEWPID) != 0;
+        }
         let release = question.release.map_or(0, |release| {
             life::monotonic() + release.saturating_duration_since(Instant::now()).as_nanos() as u64
         });
@@ -558,11 +566,13 @@ impl Stage for Local {
             Work::Birth { how, flags } => {
                 let child = question.born.clone().ok_or_else(|| Lost("a birth without a name".into()))?;
                 let thread = flags & i64::from(libc::CLONE_THREAD) != 0;
-                let (leader, parent) = {
+                let (leader, parent, inside, moves) = {
                     let player = self.player(name)?;
-                    (player.leader.clone(), player.parent.clone())
+                    (player.leader.clone(), player.parent.clone(), player.inside, player.moves)
                 };
                 let newborn = self.player(&child)?;
+                newborn.foreign = inside;
+                newborn.inside = inside || moves || flags & i64::from(libc::CLONE_NEWPID) != 0;
                 newborn.leader = if thread { leader } else { child.clone() };
                 newborn.parent = match flags & i64::from(libc::CLONE_PARENT) {
                     0 => Some(name.to_owned()),

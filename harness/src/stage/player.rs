@@ -22,6 +22,12 @@ pub(super) struct Player {
     /// Process and thread id in the stage's pid namespace, or else in the parent's.
     pub(super) process: i32,
     pub(super) thread: i32,
+    /// If those numbers are the parent's and not the stage's, because the parent is `inside`.
+    pub(super) foreign: bool,
+    /// If it lives in a pid namespace below the stage's.
+    pub(super) inside: bool,
+    /// If it has asked for its children to be born in such a namespace.
+    pub(super) moves: bool,
     /// The actor that is the first thread of the process.
     pub(super) leader: String,
     /// The actor whose child it is; the stage's, if none.
@@ -132,6 +138,9 @@ impl Player {
             pending: None,
             process: 0,
             thread: 0,
+            foreign: false,
+            inside: false,
+            moves: false,
             leader: String::new(),
             parent: None,
             host: None,
