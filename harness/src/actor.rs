@@ -5,9 +5,11 @@
 //! loop allocates nothing and touches no thread-local storage, because an actor may be born by vfork or
 //! by clone with shared memory, where it has no such storage of its own.
 
+pub(crate) mod arguments;
 pub mod life;
 pub mod message;
 pub mod perform;
+pub mod reading;
 pub mod sys;
 
 use std::os::fd::IntoRawFd;

@@ -138,7 +138,9 @@ pub struct Step {
     pub times: u32,
     /// The entry by which key calls reach the kernel.
     pub abi: Abi,
-    /// Outcomes that held before or hold since a kernel version; a plan has none.
+    /// Outcomes that held before or hold since a kernel version; a plan has none. Of several `before`
+    /// the smallest version above the kernel's holds, of several `since` the largest up to it; a
+    /// `before` and a `since` never hold together.
     pub variants: Vec<Variant>,
 }
 
@@ -219,6 +221,28 @@ pub enum Outcome {
     OneOf(Vec<Alternative>),
     /// `!= a`: succeeds with another value.
     Not(Expr),
+}
+
+impl Outcome {
+    /// If the call has to succeed.
+    pub fn succeeds(&self) -> bool {
+        match self {
+            Outcome::OneOf(alternatives) => {
+                !alternatives.iter().any(|one| matches!(one, Alternative::Fails(_)))
+            }
+            _ => true,
+        }
+    }
+
+    /// If the call has to fail.
+    pub fn fails(&self) -> bool {
+        match self {
+            Outcome::OneOf(alternatives) => {
+                alternatives.iter().all(|one| matches!(one, Alternative::Fails(_)))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// One way in which a call may come out.

@@ -217,3 +217,141 @@ fn serial_name(number: i64, bindings: &Bindings) -> Option<(String, u32)> {
 fn plain(text: String) -> Shown {
     Shown { text, variable: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn text(text: &str) -> Expr {
+        Expr::Text(text.into())
+    }
+
+    fn is(expr: Expr) -> Outcome {
+        Outcome::OneOf(vec![Alternative::Is(expr)])
+    }
+
+    fn value(text: &str) -> Observed {
+        Observed::Value(Value::Text(text.into()))
+    }
+
+    fn number(number: i64) -> Observed {
+        Observed::Value(Value::Number(number))
+    }
+
+    fn links(serials: &[i32]) -> Observed {
+        Observed::Value(Value::Text(Bytes(serials.iter().flat_map(|serial| serial.to_ne_bytes()).collect())))
+    }
+
+    fn bindings() -> Bindings {
+        [("ring", 932_995_531, 4), ("zero", 0, 5)]
+            .map(|(name, number, line)| {
+                (name.into(), Binding { value: Value::Number(number), gives: Gives::Serial, line })
+            })
+            .into()
+    }
+
+    fn met(outcome: Outcome, gives: Gives, observed: &Observed) -> bool {
+        super::met(&outcome, gives, observed, &bindings()).unwrap()
+    }
+
+    #[rstest]
+    #[case(number(7), true, false)]
+    #[case(number(8), false, false)]
+    #[case(Observed::Fails(Errno(libc::ENOKEY)), false, true)]
+    #[case(Observed::Fails(Errno(libc::EACCES)), false, false)]
+    #[case(Observed::Wrong("past the end".into()), false, false)]
+    #[case(Observed::Born, false, false)]
+    fn values_and_errors_never_stand_for_each_other(
+        #[case] observed: Observed,
+        #[case] seven: bool,
+        #[case] enokey: bool,
+    ) {
+        assert_eq!(met(is(Expr::Number(7)), Gives::Number, &observed), seven);
+        let fails = Outcome::OneOf(vec![Alternative::Fails(Errno(libc::ENOKEY))]);
+        assert_eq!(met(fails.clone(), Gives::Number, &observed), enokey);
+        let either =
+            Outcome::OneOf(vec![Alternative::Is(Expr::Number(7)), Alternative::Fails(Errno(libc::ENOKEY))]);
+        assert_eq!(met(either, Gives::Number, &observed), seven || enokey);
+    }
+
+    #[rstest]
+    #[case(Outcome::OneOf(vec![Alternative::Ok]))]
+    #[case(Outcome::Bind("x".into()))]
+    #[case(Outcome::Not(Expr::Number(5)))]
+    #[case(Outcome::Born("child".into()))]
+    fn what_is_wrong_in_every_case_meets_nothing(#[case] outcome: Outcome) {
+        assert!(!met(outcome.clone(), Gives::Number, &Observed::Wrong("past the end".into())));
+        assert!(!met(outcome, Gives::Number, &Observed::Fails(Errno(libc::EPERM))));
+    }
+
+    #[rstest]
+    #[case("keyring;1000;1000;3f030000;_ses", "keyring;1000;1000;3f030000;_ses", true)]
+    #[case("keyring;*;1000;*;_ses", "keyring;1000;1000;3f030000;_ses", true)]
+    #[case("keyring;1000;1000;3f030000;_ses", "keyring;1000;1000;3f030001;_ses", false)]
+    #[case("keyring;*;*;*;a;b", "keyring;0;0;3f030000;a;b", true)]
+    #[case("keyring;*;*;*;*", "keyring;0;0;3f030000;a;b", true)]
+    #[case("keyring;*;*;*;a", "keyring;0;0;3f030000;a;b", false)]
+    #[case("keyring;*;*;*", "keyring;0;0;3f030000;a", false)]
+    #[case("keyring;**;0;3f030000;a", "keyring;0;0;3f030000;a", false)]
+    fn a_star_stands_for_one_field(#[case] expected: &str, #[case] observed: &str, #[case] same: bool) {
+        assert_eq!(met(is(text(expected)), Gives::Description, &value(observed)), same);
+    }
+
+    #[rstest]
+    #[case("* I--Q--- 1 perm", "1859bb64 I--Q--- 1 perm", true)]
+    #[case("* I--Q--- 1 perm", "1859bb64 I--QR-- 1 perm", false)]
+    #[case("*  I--Q---   1 perm", "1859bb64 I--Q--- 1 perm", true)]
+    #[case("*", "1859bb64 I--Q---", false)]
+    #[case("", "", true)]
+    #[case("", "1859bb64", false)]
+    fn a_line_is_its_words(#[case] expected: &str, #[case] observed: &str, #[case] same: bool) {
+        assert_eq!(met(is(text(expected)), Gives::Line, &value(observed)), same);
+    }
+
+    #[test]
+    fn elsewhere_a_star_is_a_star() {
+        assert!(!met(is(text("*")), Gives::Text, &value("x")));
+        assert!(!met(is(text("a;*;*;*;b")), Gives::Content, &value("a;b;c;d;b")));
+    }
+
+    #[rstest]
+    #[case(vec![], &[], true)]
+    #[case(vec![Expr::Var("ring".into()), Expr::Number(5)], &[5, 932_995_531], true)]
+    #[case(vec![Expr::Number(5)], &[5, 6], false)]
+    #[case(vec![Expr::Number(5), Expr::Number(6)], &[5], false)]
+    #[case(vec![Expr::Number(5)], &[5, 5], false)]
+    fn links_are_a_set(#[case] expected: Vec<Expr>, #[case] observed: &[i32], #[case] same: bool) {
+        assert_eq!(met(is(Expr::Set(expected)), Gives::Content, &links(observed)), same);
+    }
+
+    #[test]
+    fn half_a_serial_is_no_set() {
+        let observed = Observed::Value(Value::Text(Bytes(vec![5, 0, 0])));
+        assert!(!met(is(Expr::Set(vec![])), Gives::Content, &observed));
+        let shown = show_observed(&observed, &is(Expr::Set(vec![])), &bindings());
+        assert_eq!(shown.text, "\"\\x05\\x00\\x00\", which is no set of serials");
+    }
+
+    #[test]
+    fn an_observed_serial_is_shown_by_its_name() {
+        let named = |observed| show_observed(&observed, &Outcome::Not(Expr::Null), &bindings()).variable;
+        assert_eq!(named(number(932_995_531)), Some(("ring".into(), 4)));
+        assert_eq!(named(number(932_995_532)), None);
+        assert_eq!(named(number(0)), None);
+        let set = is(Expr::Set(vec![]));
+        assert_eq!(show_observed(&links(&[7, 932_995_531]), &set, &bindings()).text, "{7, $ring}");
+    }
+
+    #[test]
+    fn alternatives_are_shown_as_alternatives() {
+        let outcome = Outcome::OneOf(vec![Alternative::Ok, Alternative::Fails(Errno(libc::EKEYREVOKED))]);
+        assert_eq!(show_outcome(&outcome, &bindings()).text, "success or EKEYREVOKED");
+    }
+
+    #[test]
+    fn a_variable_without_a_value_is_named() {
+        let outcome = is(Expr::Var("nobody".into()));
+        assert_eq!(super::met(&outcome, Gives::Serial, &number(1), &bindings()), Err("nobody".into()));
+    }
+}

@@ -50,6 +50,13 @@ pub struct Resources {
     pub one: Option<(u32, u32)>,
 }
 
+impl Plan {
+    /// If actors of the case act at the same time, so that they need processors of their own.
+    pub fn needs_processors(&self) -> bool {
+        self.steps.iter().any(|step| step.starts.is_some() || matches!(step.act, Act::Together(_)))
+    }
+}
+
 /// Why a case is not run: what is missing, and how to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip(pub String);
@@ -226,4 +233,152 @@ fn limit(steps: &[Step], step_limit: Duration) -> Duration {
         }
     }
     limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::load::load;
+    use rstest::rstest;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn case(actors: &str, steps: &str) -> Case {
+        let text = format!("title: A case\ncovers: [A-1]\nactors: {actors}\nsteps:\n{steps}\n");
+        load("a.yaml", "a", text.as_bytes()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}")).remove(0)
+    }
+
+    fn target(ids: Ids, lacking: &[Feature]) -> Target {
+        use Feature::{Compat32, DiffieHellman, Keys, NoSession, PersistentKeyrings, Proc};
+        let features = [Keys, NoSession, Compat32, Proc, PersistentKeyrings, DiffieHellman];
+        Target {
+            implementation: "linux".into(),
+            release: "6.1.0".into(),
+            version: Version(6, 1),
+            machine: "x86_64".into(),
+            place: "this kernel".into(),
+            ids,
+            features: features.into_iter().filter(|feature| !lacking.contains(feature)).collect(),
+            programs: ["keyctl".to_owned()].into(),
+        }
+    }
+
+    fn reason(case: &Case, target: &Target) -> String {
+        plan(case, target, LIMIT).map_or_else(|Skip(reason)| reason, |_| "planned".into())
+    }
+
+    const ALICE: &str = "{alice: {uid: 1000}}";
+    const GETUID: &str = "  - alice: getuid() = 1000";
+
+    #[rstest]
+    #[case::plain(ALICE, GETUID, &[], "planned")]
+    #[case::keys(ALICE, GETUID, &[Feature::Keys], "CONFIG_KEYS")]
+    #[case::session("{alice: {uid: 1000, session: none}}", GETUID, &[Feature::NoSession], "never had a session keyring")]
+    #[case::session_is_there("{alice: {uid: 1000, session: none}}", GETUID, &[], "planned")]
+    #[case::upcall("{alice: {uid: 1000}, helper: {upcall: user}}", "  - alice: getuid() = 1000\n  - helper: getuid() = 0", &[], "/sbin/request-key")]
+    #[case::limits("{alice: {uid: 0}}", "  - alice: set_proc_sys_keys(\"maxkeys\", 3) = 0", &[], "in a VM")]
+    #[case::proc(ALICE, "  - alice: proc_key_users(1000) = \"* * * * *\"", &[Feature::Proc], "/proc")]
+    #[case::namespaces("{alice: {uid: 1000, userns: left}}", GETUID, &[Feature::Proc], "/proc")]
+    #[case::program(ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", &[], "planned")]
+    #[case::no_program(ALICE, "  - alice: run_status(\"nonesuch\") = 1", &[], "the program `nonesuch`: install it")]
+    fn what_is_missing_is_named(
+        #[case] actors: &str,
+        #[case] steps: &str,
+        #[case] lacking: &[Feature],
+        #[case] expected: &str,
+    ) {
+        let reason = reason(&case(actors, steps), &target(Ids::Block, lacking));
+        assert!(reason.contains(expected), "{reason}");
+    }
+
+    #[test]
+    fn the_32_bit_entry_is_asked_for_within_together_too() {
+        let steps = "  - together:\n      - alice: describe(@s) = ok\n        abi: compat32\n      - bob: describe(@s) = ok";
+        let case = case("{alice: {uid: 1000}, bob: {uid: 1000}}", steps);
+        assert_eq!(reason(&case, &target(Ids::Block, &[])), "planned");
+        assert!(reason(&case, &target(Ids::Block, &[Feature::Compat32])).contains("CONFIG_IA32_EMULATION"));
+    }
+
+    #[rstest]
+    #[case(ALICE, GETUID, Some((1000, 1000)))]
+    #[case("{alice: {uid: 0}}", "  - alice: getuid() = 0", Some((0, 0)))]
+    #[case("{alice: {uid: 5, gid: 6}}", GETUID, Some((5, 6)))]
+    #[case("{alice: {uid: 5, gid: 6, groups: [7]}}", GETUID, None)]
+    #[case("{alice: {uid: 5, gid: 6, groups: [6]}}", GETUID, None)]
+    #[case(
+        "{alice: {uid: 1000}, bob: {uid: 1001}}",
+        "  - alice: getuid() = 1000\n  - bob: getuid() = 1001",
+        None
+    )]
+    #[case(
+        "{alice: {uid: 1000, gid: 5}, bob: {uid: 1000, gid: 6}}",
+        "  - alice: getuid() = 1000\n  - bob: getuid() = 1000",
+        None
+    )]
+    #[case(ALICE, "  - alice: setfsuid(-1) = 1000", None)]
+    #[case(ALICE, "  - alice: exec_setuid(0) = ok", None)]
+    fn one_id_is_enough_only_for_cases_that_have_one(
+        #[case] actors: &str,
+        #[case] steps: &str,
+        #[case] one: Option<(u32, u32)>,
+    ) {
+        let case = case(actors, steps);
+        let planned = plan(&case, &target(Ids::One, &[]), LIMIT);
+        assert_eq!(planned.as_ref().ok().and_then(|plan| plan.stage.one), one);
+        assert!(planned.is_ok() || planned.unwrap_err().0.contains("run it as root"));
+        assert_eq!(plan(&case, &target(Ids::Block, &[]), LIMIT).unwrap().stage.one, None);
+    }
+
+    #[rstest]
+    #[case("", "5.10.0", "ENOKEY")]
+    #[case("    before 5.3: = EPERM", "5.2.99", "EPERM")]
+    #[case("    before 5.3: = EPERM", "5.3.0", "ENOKEY")]
+    #[case("    since 5.3: = EPERM", "5.3.0-rc1", "EPERM")]
+    #[case("    since 5.3: = EPERM", "5.2.0", "ENOKEY")]
+    #[case("    since 5.3: = EPERM\n    since 6.1: = EACCES", "6.1.0", "EACCES")]
+    #[case("    since 5.3: = EPERM\n    since 6.1: = EACCES", "5.10.0", "EPERM")]
+    #[case("    before 5.3: = EPERM\n    before 4.4: = EACCES", "4.3.0", "EACCES")]
+    #[case("    before 5.3: = EPERM\n    before 4.4: = EACCES", "4.4.0", "EPERM")]
+    #[case("    before 4.4: = EPERM\n    since 6.1: = EACCES", "5.10.0", "ENOKEY")]
+    fn one_outcome_is_left_of_several(#[case] variants: &str, #[case] release: &str, #[case] expected: &str) {
+        let case = case(ALICE, &format!("  - alice: describe(1) = ENOKEY\n{variants}"));
+        let mut target = target(Ids::Block, &[]);
+        target.version = Version::parse(release).unwrap();
+        let plan = plan(&case, &target, LIMIT).unwrap();
+        let Act::Call { outcome, .. } = &plan.steps[0].act else { panic!("a call") };
+        assert_eq!(crate::judge::show_outcome(outcome, &Default::default()).text, expected);
+        assert!(plan.steps[0].variants.is_empty());
+    }
+
+    #[test]
+    fn other_implementations_are_held_to_the_newest_kernel() {
+        let case = case(ALICE, "  - alice: describe(1) = ENOKEY\n    since 7.3: = EPERM");
+        let target =
+            Target { implementation: "gvisor".into(), version: Version(4, 4), ..target(Ids::Block, &[]) };
+        let plan = plan(&case, &target, LIMIT).unwrap();
+        let Act::Call { outcome, .. } = &plan.steps[0].act else { panic!("a call") };
+        assert_eq!(crate::judge::show_outcome(outcome, &Default::default()).text, "EPERM");
+    }
+
+    #[rstest]
+    #[case(ALICE, GETUID, Resources::default())]
+    #[case(ALICE, "  - alice: exec_script() = ok", Resources { files: true, ..Resources::default() })]
+    #[case(ALICE, "  - alice: run(\"keyctl\", ACTOR) -> bob\n  - bob: getuid() = 1000", Resources { files: true, proc: true, programs: true, one: None })]
+    #[case("{alice: {uid: 1000, userns: left}}", GETUID, Resources { proc: true, ..Resources::default() })]
+    fn a_stage_provides_what_its_case_uses(
+        #[case] actors: &str,
+        #[case] steps: &str,
+        #[case] stage: Resources,
+    ) {
+        assert_eq!(plan(&case(actors, steps), &target(Ids::Block, &[]), LIMIT).unwrap().stage, stage);
+    }
+
+    #[test]
+    fn a_case_may_take_as_long_as_it_says() {
+        let limit = |steps: &str| plan(&case(ALICE, steps), &target(Ids::Block, &[]), LIMIT).unwrap().limit;
+        let plain = limit(GETUID);
+        assert!(plain > LIMIT);
+        assert_eq!(limit(&format!("{GETUID}\n    within: 7s")), plain + Duration::from_secs(7));
+        assert_eq!(limit("  - alice: nanosleep(1500) = 0"), plain + Duration::from_millis(1500));
+    }
 }

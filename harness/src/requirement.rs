@@ -1,10 +1,11 @@
 //! The behaviours that cases decide: `cases/requirements.yaml`, read.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::case::diagnostic::{Problems, Source, shown};
-use crate::case::fields::Fields;
-use crate::case::yaml::{self, Data, Key, Node};
 
 /// One observable behaviour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,7 +36,7 @@ impl Requirement {
 }
 
 /// If a behaviour is the session keyring's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// The session keyring itself.
@@ -45,7 +46,7 @@ pub enum Tier {
 }
 
 /// How binding a behaviour is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Documentation and kernels agree.
@@ -58,67 +59,79 @@ pub enum Level {
     DocumentedButKernelDiffers,
 }
 
-const TIERS: &[(&str, Tier)] = &[("core", Tier::Core), ("extended", Tier::Extended)];
-
-const LEVELS: &[(&str, Level)] = &[
-    ("must", Level::Must),
-    ("should", Level::Should),
-    ("kernel-defined", Level::KernelDefined),
-    ("documented-but-kernel-differs", Level::DocumentedButKernelDiffers),
-];
-
-const KEYS: &[&str] = &["tier", "level", "says", "from", "needs", "since", "changed"];
-
-/// Reads the requirements, in the order of the file.
+/// Reads the requirements, in the order of the file. The file is the project's own and not written
+/// by hand every day: its first error is told, where cases are told all of theirs.
 pub fn read(source: &Source, problems: &mut Problems) -> Vec<Requirement> {
-    let Some(root) = yaml::parse(source, problems) else { return Vec::new() };
-    let mut fields = Fields { source, problems };
-    let entries = fields.map(&root, "requirements.yaml").unwrap_or_default();
-    entries.iter().filter_map(|(key, node)| requirement(&mut fields, key, node)).collect()
+    match serde_yaml::from_str::<Entries>(&source.text) {
+        Ok(Entries(requirements)) => requirements,
+        Err(error) => {
+            let mut message = error.to_string();
+            let at = error.location().map_or(0, |location| {
+                let place = format!(" at line {} column {}", location.line(), location.column());
+                message = message.replace(&place, "");
+                location.index().min(source.text.len())
+            });
+            problems.push(source.error(at..at, message));
+            Vec::new()
+        }
+    }
 }
 
-fn requirement(fields: &mut Fields<'_, '_>, key: &Key, node: &Node) -> Option<Requirement> {
-    if !is_id(&key.name) {
-        let error =
-            fields.source.error(key.place.clone(), format!("`{}` is no requirement id", shown(&key.name)));
-        fields.push(error.help("an id reads CHAPTER-01: capitals, digits and `-`"));
+/// The file: a map from ids to what they stand for.
+struct Entries(Vec<Requirement>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    tier: Tier,
+    level: Level,
+    says: String,
+    from: Vec<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+    since: Option<String>,
+    changed: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entries, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
     }
-    let entries = fields.map(node, &key.name)?;
-    fields.unknown_keys(entries, KEYS, "a requirement");
-    let tier = fields.required(node, "tier").and_then(|node| fields.one_of(node, TIERS));
-    let level = fields.required(node, "level").and_then(|node| fields.one_of(node, LEVELS));
-    let says = fields.required(node, "says").and_then(|node| text(fields, node, "says"));
-    let from = fields.required(node, "from").map(|node| words(fields, node, "from")).unwrap_or_default();
-    Some(Requirement {
-        id: key.name.clone(),
-        tier: tier?,
-        level: level?,
-        says: says?,
-        from,
-        needs: node.get("needs").map(|node| words(fields, node, "needs")).unwrap_or_default(),
-        since: node.get("since").and_then(|node| text(fields, node, "since")),
-        changed: node.get("changed").and_then(|node| text(fields, node, "changed")),
-    })
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map from requirement ids to requirements")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut requirements: Vec<Requirement> = Vec::new();
+        while let Some(id) = map.next_key::<String>()? {
+            if !is_id(&id) {
+                let what = "an id reads CHAPTER-01: capitals, digits and `-`";
+                return Err(A::Error::custom(format!("`{}` is no requirement id: {what}", shown(&id))));
+            }
+            if requirements.iter().any(|other| other.id == id) {
+                return Err(A::Error::custom(format!("`{id}` stands twice")));
+            }
+            let Entry { tier, level, says, from, needs, since, changed } = map.next_value()?;
+            if from.is_empty() {
+                return Err(A::Error::custom(format!("{id}: `from` is empty")));
+            }
+            requirements.push(Requirement { id, tier, level, says, from, needs, since, changed });
+        }
+        Ok(Entries(requirements))
+    }
 }
 
 /// If a word can be a requirement's id.
 pub fn is_id(word: &str) -> bool {
     let legal = |char: char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '-';
     word.len() <= 40 && word.starts_with(|first: char| first.is_ascii_uppercase()) && word.chars().all(legal)
-}
-
-fn text(fields: &mut Fields<'_, '_>, node: &Node, key: &str) -> Option<String> {
-    Some(fields.text(node, key)?.text.trim().to_owned())
-}
-
-/// A list of texts that holds at least one.
-fn words(fields: &mut Fields<'_, '_>, node: &Node, key: &str) -> Vec<String> {
-    let words = fields.words(node, key);
-    if matches!(&node.data, Data::List(items) if items.is_empty()) {
-        fields.error(node.place.clone(), format!("`{key}` is empty"));
-    }
-    fields.twice(&words);
-    words.into_iter().map(|(word, _)| word).collect()
 }
 
 #[cfg(test)]
@@ -141,13 +154,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case("A-1: {tier: core, level: must, from: [x]}", "`says` is missing")]
-    #[case("A-1: {tier: cor, level: must, says: x, from: [x]}", "`cor` is not known here")]
-    #[case("A-1: {tier: core, level: must, says: x, from: [x], say: y}", "a requirement has no key `say`")]
+    #[case("A-1: {tier: core, level: must, from: [x]}", "missing field `says`")]
+    #[case("A-1: {tier: cor, level: must, says: x, from: [x]}", "unknown variant `cor`")]
+    #[case("A-1: {tier: core, level: must, says: x, from: [x], say: y}", "unknown field `say`")]
     #[case("A-1: {tier: core, level: must, says: x, from: []}", "`from` is empty")]
     #[case("a: {tier: core, level: must, says: x, from: [x]}", "`a` is no requirement id")]
-    #[case("[]", "`requirements.yaml` is a map, and here is a list")]
+    #[case("[]", "expected a map from requirement ids")]
+    #[case("A-1: {", "did not find expected")]
     fn a_wrong_entry_is_told(#[case] text: &str, #[case] message: &str) {
-        assert_eq!(requirements(text), Err(vec![message.to_owned()]));
+        let told = requirements(text).unwrap_err();
+        assert!(told.len() == 1 && told[0].contains(message), "{told:?}");
+    }
+
+    #[test]
+    fn an_id_stands_once() {
+        let entry = "A-1: {tier: core, level: must, says: x, from: [x]}\n";
+        let told = requirements(&entry.repeat(2)).unwrap_err();
+        assert!(told[0].contains("A-1"), "{told:?}");
     }
 }

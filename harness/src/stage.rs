@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
@@ -25,7 +25,7 @@ use self::player::{Exit, Life, Pending, Player};
 use crate::actor::life::{self, Side};
 use crate::actor::message::{Answer, Arg, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
-use crate::actor::sys;
+use crate::actor::{reading, sys};
 use crate::case::{Act, Actor, Outcome, Session, Step};
 use crate::judge::Observed;
 use crate::plan::Plan;
@@ -140,15 +140,11 @@ impl Local {
     /// Waits until one of the actors speaks, or until then, and takes in what they say.
     fn listen(&mut self, until: Instant) -> Result<(), Lost> {
         let left = until.saturating_duration_since(Instant::now());
-        let timeout = match left {
-            Duration::ZERO => PollTimeout::ZERO,
-            left => PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
-        };
         let mut listening: Vec<&mut Player> =
             self.players.values_mut().filter(|player| player.listens()).collect();
         let mut fds: Vec<PollFd> =
             listening.iter().map(|player| PollFd::new(player.channel.as_fd(), PollFlags::POLLIN)).collect();
-        let ready: Vec<bool> = match poll(&mut fds, timeout) {
+        let ready: Vec<bool> = match ppoll(&mut fds, Some(left.into()), None) {
             Ok(_) => fds.iter().map(|fd| fd.any().unwrap_or(false)).collect(),
             Err(Errno::EINTR) => return Ok(()),
             Err(error) => return Err(Lost(format!("the stage could not listen: {error}"))),
@@ -206,7 +202,7 @@ impl Local {
                 if out > 0 {
                     player.touched = answer.touched;
                 }
-                let observed = perform::observe(&reading, &answer, out);
+                let observed = reading::observe(&reading, &answer, out);
                 self.done(id, name, observed);
             }
             Pending::Birth { id, child, suspends, reported } => match failed {

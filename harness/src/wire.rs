@@ -308,3 +308,130 @@ impl Receiver {
 fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::fs::File;
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    /// What a receiver makes of these bytes, up to the first error.
+    fn heard(bytes: &[u8]) -> (Vec<u32>, Damage, Vec<String>) {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let bytes = bytes.to_vec();
+        let writer = std::thread::spawn(move || File::from(write).write_all(&bytes));
+        let mut receiver = Receiver::new(read, Some(TOKEN.into()));
+        let mut messages = Vec::new();
+        let damage = loop {
+            match receiver.receive(Some(Duration::from_secs(5))) {
+                Ok(message) => messages.push(message),
+                Err(damage) => break damage,
+            }
+        };
+        let noise = receiver.take_noise();
+        drop(receiver);
+        // A writer whose reader gave up gets EPIPE, which is no failure of the test.
+        let _ = writer.join();
+        (messages, damage, noise)
+    }
+
+    fn framed(sequence: u64, message: u32) -> String {
+        frame(TOKEN, sequence, &message.to_string())
+    }
+
+    #[test]
+    fn what_one_side_sends_the_other_receives() {
+        let mut bytes = Vec::new();
+        let mut sender = Sender::new(&mut bytes, TOKEN.into());
+        for message in [7u32, 8, 9] {
+            sender.send(&message).unwrap();
+        }
+        assert_eq!(heard(&bytes), (vec![7, 8, 9], Damage::Ended, vec![]));
+    }
+
+    #[test]
+    fn noise_is_kept_and_hides_nothing() {
+        let bytes = format!(
+            "Linux version 6.1\n{}[    1.0] oops{}plain\r\n\n  \n\u{1b}[0m{}no line end",
+            framed(1, 10),
+            framed(2, 20),
+            framed(3, 30)
+        );
+        let (messages, damage, noise) = heard(bytes.as_bytes());
+        assert_eq!((messages, damage), (vec![10, 20, 30], Damage::Ended));
+        assert_eq!(noise, ["Linux version 6.1", "[    1.0] oops", "plain", "\u{1b}[0m", "no line end"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_noise() {
+        let bytes = [b"\xff\xfe\0\n", framed(1, 10).as_bytes()].concat();
+        assert_eq!(heard(&bytes).0, [10]);
+    }
+
+    #[test]
+    fn a_flood_of_noise_is_cut() {
+        let bytes = format!("{}\n{}", "x".repeat(1 << 20), framed(1, 10));
+        let (messages, _, noise) = heard(bytes.as_bytes());
+        assert_eq!(messages, [10]);
+        assert!(noise.iter().map(String::len).sum::<usize>() <= KEPT_NOISE + 1);
+    }
+
+    #[test]
+    fn a_line_break_of_a_terminal_is_none_of_the_frame() {
+        let bytes = framed(1, 10).replace('\n', "\r\n");
+        assert_eq!(heard(bytes.as_bytes()).0, [10]);
+    }
+
+    #[rstest]
+    #[case::cut(framed(2, 20).trim_end().to_owned(), Damage::Truncated)]
+    #[case::cut_in_the_middle(framed(2, 20)[..30].to_owned(), Damage::Truncated)]
+    #[case::a_bit_flipped(framed(2, 20).replace("20\n", "21\n"), Damage::Garbled)]
+    #[case::no_checksum(format!("{MARK} {TOKEN} 2 20\n"), Damage::Garbled)]
+    #[case::mark_alone(format!("{MARK}\n"), Damage::Garbled)]
+    #[case::noise_within(framed(2, 20).replace(' ', " [1.0] oops\n"), Damage::Garbled)]
+    #[case::foreign_token(frame("fedcba9876543210", 2, "20"), Damage::Forged)]
+    #[case::replayed(framed(1, 10), Damage::Sequence { expected: 2, found: 1 })]
+    #[case::lost(framed(3, 30), Damage::Sequence { expected: 2, found: 3 })]
+    fn damage_has_a_name_and_never_becomes_a_message(#[case] second: String, #[case] damage: Damage) {
+        let bytes = format!("{}{second}", framed(1, 10));
+        let (messages, found, _) = heard(bytes.as_bytes());
+        assert_eq!((messages, found), (vec![10], damage));
+    }
+
+    #[rstest]
+    #[case(frame(TOKEN, 1, "\"text\""))]
+    #[case(frame(TOKEN, 1, "10 20"))]
+    #[case(frame(TOKEN, 1, ""))]
+    fn a_foreign_message_is_damage(#[case] bytes: String) {
+        assert!(matches!(heard(bytes.as_bytes()).1, Damage::Message(_)));
+    }
+
+    #[test]
+    fn the_first_frame_teaches_the_token() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let mut sender = Sender::new(File::from(write), TOKEN.into());
+        sender.send(&1u32).unwrap();
+        sender.token = "another".into();
+        sender.send(&2u32).unwrap();
+        let mut receiver = Receiver::new(read, None);
+        assert_eq!(receiver.receive(None), Ok(1u32));
+        assert_eq!(receiver.token(), Some(TOKEN));
+        assert_eq!(receiver.receive::<u32>(None), Err(Damage::Forged));
+    }
+
+    #[test]
+    fn silence_and_a_hang_up_are_told_apart() {
+        let (read, _write) = nix::unistd::pipe().unwrap();
+        let (watched, other) = nix::unistd::pipe().unwrap();
+        let mut receiver = Receiver::new(read, None);
+        let limit = Duration::from_millis(20);
+        assert_eq!(
+            receiver.receive_unless_hung_up::<u32>(limit, watched.as_fd()),
+            Err(Damage::Silent(limit))
+        );
+        drop(other);
+        assert_eq!(receiver.receive_unless_hung_up::<u32>(limit, watched.as_fd()), Err(Damage::HungUp));
+    }
+}

@@ -21,7 +21,7 @@ use crate::record::{CaseRecord, Verdict};
 use crate::run::{self, Lost};
 use crate::stage::Local;
 use crate::stage::blocks::Blocks;
-use crate::stage::enclosure::{self, Mapping};
+use crate::stage::enclosure::{self, Mapping, Processors};
 use crate::stage::probe::{self, Found};
 use crate::target::Ids;
 use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
@@ -66,13 +66,18 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
 
 struct Worker {
     blocks: Option<Blocks>,
+    processors: Option<Processors>,
     program: Rc<OwnedFd>,
 }
 
 impl Worker {
     /// Claims what cases need, and says what the target has.
     fn new(orders: &OwnedFd, programs: BTreeSet<String>) -> Result<(Worker, Word), Lost> {
-        let mut worker = Worker { blocks: Blocks::claim()?, program: Rc::new(own_program()?) };
+        let mut worker = Worker {
+            blocks: Blocks::claim()?,
+            processors: Processors::of_this_process(),
+            program: Rc::new(own_program()?),
+        };
         let ids = if worker.blocks.is_some() { Ids::Block } else { Ids::One };
         let one = Mapping::One { uid: 0, gid: 0 };
         let (stage, mut report) = worker.stage(one, |mut report, entered| {
@@ -98,6 +103,9 @@ impl Worker {
     fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<(CaseRecord, Option<i32>), Damage> {
         let (uid, gid) = plan.stage.one.unwrap_or((0, 0));
         let program = Rc::clone(&self.program);
+        if let Some(processors) = &self.processors {
+            processors.use_all(plan.needs_processors());
+        }
         let started = self.stage(Mapping::One { uid, gid }, |mut report, entered| {
             let record = match entered.and_then(|()| Local::set(plan, program)) {
                 Ok(mut stage) => run::run(plan, &mut stage),

@@ -125,9 +125,8 @@ impl Checker<'_, '_> {
     }
 
     fn arguments(&mut self, call: &Call, places: &Places) {
-        let shapes: BTreeMap<&str, Shape> =
-            self.variables.iter().map(|(name, variable)| (name.as_str(), variable.shape)).collect();
-        for (at, message, help) in kinds::arguments(call, &shapes) {
+        let shape = |name: &str| self.variables.get(name).map_or(Shape::Any, |variable| variable.shape);
+        for (at, message, help) in kinds::arguments(call, shape) {
             let place = places.args.get(at).unwrap_or(&places.call).clone();
             let error = self.source.error(place, message);
             self.push(match help {
@@ -456,28 +455,6 @@ fn overlap(one: &Variant, other: &Variant) -> bool {
         (Bound::Since, Bound::Before) => other.version > one.version,
         // The nearest bound of one kind is meant.
         _ => false,
-    }
-}
-
-impl Outcome {
-    /// If the call has to succeed.
-    pub fn succeeds(&self) -> bool {
-        match self {
-            Outcome::OneOf(alternatives) => {
-                !alternatives.iter().any(|one| matches!(one, Alternative::Fails(_)))
-            }
-            _ => true,
-        }
-    }
-
-    /// If the call has to fail.
-    pub fn fails(&self) -> bool {
-        match self {
-            Outcome::OneOf(alternatives) => {
-                alternatives.iter().all(|one| matches!(one, Alternative::Fails(_)))
-            }
-            _ => false,
-        }
     }
 }
 

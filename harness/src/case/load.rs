@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::call::{NAME_RULE, is_name};
 use super::diagnostic::{Diagnostic, Problems, Source, shown};
 use super::fields::Fields;
-use super::step::{Places, RESERVED, Reader};
+use super::step::{Places, Reader, can_name_actor};
 use super::table::{self, Row, Substitution};
 use super::yaml::{self, Data, Key, Node};
 use super::{ALL_CAPS, Actor, Case, Norm, Prerequisite, Session, Step, check, limits};
@@ -103,6 +103,10 @@ impl Loader<'_, '_> {
             if self.fields.problems.is_full() {
                 return Vec::new();
             }
+        }
+        // A step that could not be read may use any column.
+        if !self.fields.problems.is_empty() {
+            return Vec::new();
         }
         let columns = rows.first().map(|row| row.columns.keys().cloned().collect()).unwrap_or_default();
         for unused in BTreeSet::difference(&columns, &used) {
@@ -259,12 +263,10 @@ impl Loader<'_, '_> {
     }
 
     fn actor(&mut self, key: &Key, value: &Node) -> Option<Actor> {
-        if !is_name(&key.name) || RESERVED.contains(&key.name.as_str()) {
-            let error = self
-                .fields
-                .source
-                .error(key.place.clone(), format!("`{}` cannot name an actor", shown(&key.name)));
-            self.fields.push(error.help(NAME_RULE));
+        if let Err(rule) = can_name_actor(&key.name) {
+            let message = format!("`{}` cannot name an actor", shown(&key.name));
+            let error = self.fields.source.error(key.place.clone(), message);
+            self.fields.push(error.help(rule));
             return None;
         }
         let entries = self.fields.map(value, &key.name)?;
@@ -278,25 +280,16 @@ impl Loader<'_, '_> {
             self.fields.push(error.help(format!("write `{}: {{uid: 1000}}`", key.name)));
             return None;
         };
-        let uid = self.id(uid)?;
-        let gid = value.get("gid").map_or(Some(uid), |node| self.id(node))?;
-        Some(Actor {
-            name: key.name.clone(),
-            uid,
-            gid,
-            groups: value.get("groups").map(|node| self.groups(node)).unwrap_or_default(),
-            caps: match value.get("caps") {
-                Some(node) => self.caps(node),
-                None if uid == 0 => ALL_CAPS,
-                None => 0,
-            },
-            userns: value.get("userns").and_then(|node| self.name(node)),
-            session: value
-                .get("session")
-                .and_then(|node| self.fields.one_of(node, SESSIONS))
-                .unwrap_or_default(),
-            upcall: None,
-        })
+        let uid = self.id(uid);
+        let gid = value.get("gid").map_or(uid, |node| self.id(node));
+        let groups = value.get("groups").map(|node| self.groups(node)).unwrap_or_default();
+        let caps = value.get("caps").map(|node| self.caps(node));
+        let userns = value.get("userns").and_then(|node| self.name(node));
+        let session = value.get("session").and_then(|node| self.fields.one_of(node, SESSIONS));
+        let (name, uid, gid) = (key.name.clone(), uid?, gid?);
+        let caps = caps.unwrap_or(if uid == 0 { ALL_CAPS } else { 0 });
+        let session = session.unwrap_or_default();
+        Some(Actor { name, uid, gid, groups, caps, userns, session, upcall: None })
     }
 
     /// An actor that the kernel starts: as root, in the first namespaces, whatever a case would like.
@@ -372,3 +365,6 @@ impl Loader<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

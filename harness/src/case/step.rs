@@ -18,6 +18,17 @@ pub const QUALIFIERS: &[&str] = &["within", "starts", "times", "abi"];
 pub const RESERVED: &[&str] =
     &["check", "together", "ends", "within", "starts", "times", "abi", "before", "since", "ok"];
 
+/// If a word can name an actor; if not, the rule that it breaks.
+pub fn can_name_actor(word: &str) -> Result<(), &'static str> {
+    if !is_name(word) {
+        return Err(NAME_RULE);
+    }
+    if RESERVED.contains(&word) {
+        return Err("the word has a meaning of its own in a step");
+    }
+    Ok(())
+}
+
 /// Where the parts of a step stand in the file.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
@@ -193,11 +204,11 @@ impl Reader<'_, '_, '_> {
         started: bool,
         places: &mut Places,
     ) -> Option<(Act, String)> {
-        if !is_name(actor) || RESERVED.contains(&actor) {
+        if let Err(rule) = can_name_actor(actor) {
             let message = format!("`{}` cannot name an actor", shown(actor));
             self.error(head.place.clone(), message, |error| {
                 let suggested = error.suggest(actor, ["check", "together", "ends"]);
-                if suggested.help.is_some() { suggested } else { suggested.help(NAME_RULE) }
+                if suggested.help.is_some() { suggested } else { suggested.help(rule) }
             });
             return None;
         }
@@ -244,12 +255,11 @@ impl Reader<'_, '_, '_> {
             });
             return None;
         }
-        let mut steps = Vec::new();
-        for item in items {
-            let (step, place) = self.step(item)?;
-            steps.push(step);
-            places.inner.push(place);
-        }
+        // Each is read, so that the errors of all are told.
+        let read: Vec<_> = items.iter().map(|item| self.step(item)).collect();
+        let (steps, inner): (Vec<Step>, Vec<Places>) =
+            read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        places.inner = inner;
         let text = steps.iter().map(|step| step.text.as_str()).collect::<Vec<_>>().join("; ");
         Some((Act::Together(steps), text))
     }

@@ -163,10 +163,9 @@ pub fn read(source: &Source, node: &Node, problems: &mut Problems) -> Vec<Row> {
     }
     let mut rows: Vec<Row> = Vec::new();
     for (key, value) in entries {
-        if let Some(row) = row(source, key, value, problems) {
-            if let Some(first) = rows.first() {
-                compare(source, key, first, &row, problems);
-            }
+        if let Some(row) = row(source, key, value, problems)
+            && rows.first().is_none_or(|first| is_alike(source, key, first, &row, problems))
+        {
             rows.push(row);
         }
     }
@@ -208,15 +207,17 @@ fn row(source: &Source, key: &Key, value: &Node, problems: &mut Problems) -> Opt
     Some(Row { name: key.name.clone(), columns })
 }
 
-fn compare(source: &Source, key: &Key, first: &Row, row: &Row, problems: &mut Problems) {
+/// If a row has the columns of the first one.
+fn is_alike(source: &Source, key: &Key, first: &Row, row: &Row, problems: &mut Problems) -> bool {
     let missing = first.columns.keys().find(|column| !row.columns.contains_key(*column));
     let extra = row.columns.keys().find(|column| !first.columns.contains_key(*column));
     let message = match (missing, extra) {
         (Some(column), _) => format!("row `{}` lacks the column `{column}`", row.name),
         (None, Some(column)) => format!("row `{}` has a column `{column}` more", row.name),
-        (None, None) => return,
+        (None, None) => return true,
     };
-    let label =
-        format!("row `{}` has: {}", first.name, first.columns.keys().cloned().collect::<Vec<_>>().join(", "));
+    let columns: Vec<&str> = first.columns.keys().map(String::as_str).collect();
+    let label = format!("row `{}` has: {}", first.name, columns.join(", "));
     problems.push(source.error(key.place.clone(), message).label(label));
+    false
 }

@@ -232,10 +232,7 @@ impl<'s> Builder<'s, '_> {
     fn node(&mut self, events: &mut Events<'s>, event: Event<'s>, span: Span, depth: usize) -> Built<Node> {
         let place = self.place(span);
         if depth > DEPTH {
-            return Err(Box::new(
-                self.source
-                    .error(place, format!("maps and lists stand more than {DEPTH} deep in each other")),
-            ));
+            return Err(Box::new(self.too_deep(place)));
         }
         self.refuse_features(&event, &place)?;
         let data = match event {
@@ -307,8 +304,15 @@ impl<'s> Builder<'s, '_> {
         Ok(())
     }
 
+    fn too_deep(&self, place: Range<usize>) -> Diagnostic {
+        self.source.error(place, format!("maps and lists stand more than {DEPTH} deep in each other"))
+    }
+
     fn syntax(&self, error: &ScanError) -> Diagnostic {
         let at = self.at(*error.marker());
+        if error.info().contains("recursion limit") {
+            return self.too_deep(at..at + 1);
+        }
         let diagnostic = self.source.error(at..at + 1, format!("this is not YAML: {}", error.info()));
         let line = &self.source.text[self.source.line_range(at)];
         let indent = &line[..line.len() - line.trim_start().len()];

@@ -24,6 +24,7 @@ fn target(implementation: &str, release: &str) -> Target {
         machine: "x86_64".into(),
         place: "this kernel".into(),
         ids: Ids::Block,
+        programs: Default::default(),
         features: BTreeSet::new(),
     }
 }

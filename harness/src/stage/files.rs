@@ -14,8 +14,9 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, socket, sockopt,
 };
 
+use crate::actor::arguments::PATH;
 use crate::actor::life::{ACTOR_FLAG, CONNECT_FLAG};
-use crate::actor::perform::{Copy, PATH};
+use crate::actor::perform::Copy;
 use crate::plan::Resources;
 use crate::run::Lost;
 

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 
 use crate::actor::message::Answer;
-use crate::actor::perform::Reading;
+use crate::actor::reading::Reading;
 use crate::run::Lost;
 
 /// An actor.
@@ -182,7 +182,13 @@ impl Player {
         loop {
             match recv(self.channel.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) | Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(()),
-                Ok(count) => self.incoming.extend_from_slice(&chunk[..count]),
+                Ok(count) => {
+                    self.incoming.extend_from_slice(&chunk[..count]);
+                    // What comes later will be polled for.
+                    if count < chunk.len() {
+                        return Ok(());
+                    }
+                }
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(Lost(format!("a channel failed: {error}"))),
             }

@@ -3,8 +3,6 @@
 //! Where a raw form makes sense (a number for a key, NULL for a text) it is let through: a case has to
 //! be able to ask a kernel for the wrong thing. Names that must be alive or bound are not asked here.
 
-use std::collections::BTreeMap;
-
 use crate::case::{Alternative, Call, Expr, Outcome, limits};
 use crate::ops::{Gives, Kind, Op};
 use crate::value::Bytes;
@@ -24,14 +22,18 @@ pub(super) enum Shape {
 }
 
 /// Checks number and kinds of a call's arguments.
-pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<Finding> {
+pub(super) fn arguments(call: &Call, shape_of: impl Fn(&str) -> Shape) -> Vec<Finding> {
     let spec = call.op.spec();
     let (least, most) = spec.arity();
     let given = call.args.len();
     if given < least || most.is_some_and(|most| given > most) {
         let message = format!("`{}` is written {}", spec.name, spec.signature());
         let at = most.filter(|most| given > *most).unwrap_or(usize::MAX);
-        return vec![(at, message, Some(format!("{given} arguments were given")))];
+        return vec![(
+            at,
+            message,
+            Some(format!("{given} {} given", if given == 1 { "argument is" } else { "arguments are" })),
+        )];
     }
     let params = (0..given).filter_map(|at| spec.param(at));
     let mut findings: Vec<Finding> = call
@@ -39,7 +41,7 @@ pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<F
         .iter()
         .zip(params)
         .enumerate()
-        .filter(|(_, (arg, param))| !accepts(call.op, param.kind, arg, variables))
+        .filter(|(_, (arg, param))| !accepts(call.op, param.kind, arg, &shape_of))
         .map(|(at, (_, param))| {
             (at, format!("`{}` takes {} as its `{}`", spec.name, wanted(param.kind), param.shown()), None)
         })
@@ -48,9 +50,9 @@ pub(super) fn arguments(call: &Call, variables: &BTreeMap<&str, Shape>) -> Vec<F
     findings
 }
 
-fn accepts(op: Op, kind: Kind, arg: &Expr, variables: &BTreeMap<&str, Shape>) -> bool {
+fn accepts(op: Op, kind: Kind, arg: &Expr, shape_of: &impl Fn(&str) -> Shape) -> bool {
     let shape = match arg {
-        Expr::Var(name) => variables.get(name.as_str()).copied().unwrap_or(Shape::Any),
+        Expr::Var(name) => shape_of(name),
         Expr::Number(_) => Shape::Number,
         _ => Shape::Text,
     };

@@ -37,6 +37,8 @@ fn alice(steps: &[&str]) -> Result<(), Vec<String>> {
 #[case(&["{alice: revoke(@s) = 0, abi: compat32}"])]
 #[case(&["{alice: exec() = ok, times: 3}"])]
 #[case(&["{alice: revoke(@s) = 0, before 5.3: = EPERM, since 5.8: = EACCES}"])]
+#[case(&["alice: getuid() -> $a\n    before 5.3: -> $a", "check: $a != 1\n    before 5.3: $a = 1"])]
+#[case(&["alice: getuid() = 0\n    before 5.3: \"!= 0\""])]
 #[case(&["alice: reject(1, 10, EKEYREJECTED, 0) = EPERM"])]
 #[case(&["alice: describe(@s) = \"keyring;0;0;*;a;b\""])]
 fn what_makes_sense_is_taken(#[case] steps: &[&str]) {
