@@ -73,15 +73,15 @@ pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
 fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(JOBS_PER_PROCESSOR * processors, usize::from);
-    let mut queue = Vec::new();
-    for round in 0..args.repeat {
+    let all = plans.len() * args.repeat as usize;
+    let rounds = (0..args.repeat).flat_map(|round| {
         let mut plans = plans.to_vec();
         order.sort(&mut plans, round);
-        queue.append(&mut plans);
-    }
-    let mut progress = Progress::new(book.terminal, queue.len());
+        plans
+    });
+    let mut progress = Progress::new(book.terminal, all);
     let mut result = Ok(());
-    pool.run(queue, jobs, |event| {
+    pool.run(rounds, jobs.min(all), |event| {
         match event {
             Event::Began(case) => progress.began(case),
             Event::Ended(mut record) => {
