@@ -69,6 +69,8 @@ pub enum Prerequisite {
     DiffieHellman,
     /// CONFIG_BIG_KEYS.
     BigKeys,
+    /// The kernel's own limits: 200 keys and 20000 bytes for each user but root.
+    DefaultLimits,
 }
 
 impl Prerequisite {
@@ -80,6 +82,7 @@ impl Prerequisite {
         ("key-notifications", Prerequisite::KeyNotifications),
         ("diffie-hellman", Prerequisite::DiffieHellman),
         ("big-keys", Prerequisite::BigKeys),
+        ("default-limits", Prerequisite::DefaultLimits),
     ];
 }
 
@@ -197,6 +200,8 @@ pub enum Expr {
     Text(Bytes),
     /// `text(N)`: N times the letter a.
     Filled(u32),
+    /// `numbered("…")`: the text and the number of the repetition that `times:` makes, from 1.
+    Numbered(Bytes),
     /// `buffer(N)`
     Buffer(u32),
     /// `$name`

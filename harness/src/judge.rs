@@ -74,6 +74,8 @@ pub fn resolve(expr: &Expr, bindings: &Bindings) -> Result<Value, String> {
         Expr::Number(number) => Value::Number(*number),
         Expr::Text(bytes) => Value::Text(bytes.clone()),
         Expr::Filled(length) => Value::Text(Bytes(vec![b'a'; *length as usize])),
+        // The number is the repetition's, which only a call has.
+        Expr::Numbered(text) => Value::Text(text.clone()),
         Expr::Buffer(size) => Value::Buffer(*size),
         Expr::Name(name) => Value::Name(name.clone()),
         Expr::Errno(errno) => Value::Number(errno.0.into()),
@@ -97,24 +99,36 @@ fn same(gives: Gives, expected: &Value, observed: &Value) -> bool {
         (_, Value::Members(expected), Value::Text(bytes)) => members(bytes).as_ref() == Some(expected),
         (Gives::Description, Value::Text(expected), Value::Text(observed)) => {
             // The last field is the description, which may hold semicolons of its own.
-            fields_match(&expected.0, &observed.0, |text| text.splitn(5, |byte| *byte == b';').collect())
+            let fields = |text| <[u8]>::splitn(text, 5, |byte| *byte == b';').collect();
+            all_match(fields(&expected.0), fields(&observed.0), |field, value| {
+                field == b"*" || field == value
+            })
         }
         (Gives::Line, Value::Text(expected), Value::Text(observed)) => {
-            fields_match(&expected.0, &observed.0, |text| {
-                text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).collect()
-            })
+            all_match(words(&expected.0), words(&observed.0), word_matches)
         }
         _ => expected == observed,
     }
 }
 
-fn fields_match(expected: &[u8], observed: &[u8], split: impl Fn(&[u8]) -> Vec<&[u8]>) -> bool {
-    let (expected, observed) = (split(expected), split(observed));
+fn words(text: &[u8]) -> Vec<&[u8]> {
+    text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).collect()
+}
+
+fn all_match(expected: Vec<&[u8]>, observed: Vec<&[u8]>, matches: fn(&[u8], &[u8]) -> bool) -> bool {
     expected.len() == observed.len()
-        && expected
-            .iter()
-            .zip(&observed)
-            .all(|(expected, observed)| *expected == b"*" || expected == observed)
+        && expected.into_iter().zip(observed).all(|(expected, observed)| matches(expected, observed))
+}
+
+/// If a word is as expected, where the first `*` stands for any run of characters.
+fn word_matches(expected: &[u8], word: &[u8]) -> bool {
+    match expected.iter().position(|byte| *byte == b'*') {
+        None => expected == word,
+        Some(star) => {
+            let (head, tail) = (&expected[..star], &expected[star + 1..]);
+            word.len() >= head.len() + tail.len() && word.starts_with(head) && word.ends_with(tail)
+        }
+    }
 }
 
 /// The links in the bytes that READ gives for a keyring. A serial that stands twice is no set.

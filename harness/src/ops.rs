@@ -43,7 +43,7 @@ pub enum Gives {
     Content,
     /// `type;uid;gid;perm;description`; in an outcome `*` matches a field.
     Description,
-    /// Words; in an outcome `*` matches a word, and an absent line is `""`.
+    /// Words; in an outcome a `*` matches a word or a part of one, and an absent line is `""`.
     Line,
     /// A new actor.
     Actor,
@@ -291,6 +291,8 @@ ops! {
         "proc(5) /proc/sys/kernel/keys", "Sets a limit of the key facility.";
     FileMode = "file_mode"(path: Text) -> Number [Proc],
         "stat(2)", "The permission bits of a file below /proc.";
+    ProcStatus = "proc_status"(target: Actor, field: Text) -> Line [Proc],
+        "proc(5) /proc/pid/status", "A field such as `State` or `Uid` in the status of another actor's process.";
 }
 
 impl Op {

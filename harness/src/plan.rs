@@ -87,6 +87,10 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
                 has(Feature::DiffieHellman, "needs a kernel with CONFIG_KEY_DH_OPERATIONS")
             }
             Prerequisite::BigKeys => has(Feature::BigKeys, "needs a kernel with CONFIG_BIG_KEYS"),
+            Prerequisite::DefaultLimits => has(
+                Feature::DefaultLimits,
+                "needs the kernel's own limits: set kernel.keys.maxkeys to 200 and kernel.keys.maxbytes to 20000",
+            ),
         }?;
     }
     if case.actors.iter().any(|actor| actor.upcall.is_some()) {

@@ -59,4 +59,6 @@ pub enum Feature {
     DiffieHellman,
     /// CONFIG_BIG_KEYS.
     BigKeys,
+    /// kernel.keys.maxkeys is 200 and kernel.keys.maxbytes is 20000.
+    DefaultLimits,
 }

@@ -89,6 +89,11 @@ impl Bytes {
         Ok(Bytes(bytes))
     }
 
+    /// The text with a number behind it.
+    pub fn numbered(&self, number: u32) -> Bytes {
+        Bytes([self.0.as_slice(), number.to_string().as_bytes()].concat())
+    }
+
     /// The notation without the quotes around it.
     pub fn escape(&self) -> String {
         let mut out = String::with_capacity(self.0.len());

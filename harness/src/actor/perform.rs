@@ -347,6 +347,11 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
             request.call(c::SYS_statx, &[directory, Arg::Image(path), Arg::Number(0), mode, Arg::Out(0)]);
             Work::Ask(request, Reading::Mode)
         }
+        Op::ProcStatus => {
+            let process = around.process(args.name(0)?)?;
+            let field = Reading::Field(format!("{}:", args.string(1)?));
+            Work::Ask(file(&format!("/proc/{process}/status")), field)
+        }
     })
 }
 

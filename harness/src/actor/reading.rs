@@ -18,6 +18,8 @@ pub enum Reading {
     Bytes,
     /// The line that begins with this word, or `""`.
     Line(String),
+    /// What follows this word in the line that begins with it, or `""`.
+    Field(String),
     /// 1 if the first words of all lines ascend as hexadecimal numbers.
     Ascending,
     /// The number that the bytes spell.
@@ -60,13 +62,8 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
             answer.result
         )),
         Reading::Bytes => text(&answer.out),
-        Reading::Line(first) => {
-            let line = answer
-                .out
-                .split(|byte| *byte == b'\n')
-                .find(|line| words(line).next() == Some(first.as_bytes()));
-            text(&words(line.unwrap_or_default()).collect::<Vec<_>>().join(&b' '))
-        }
+        Reading::Line(first) => text(&line(&answer.out, first).join(&b' ')),
+        Reading::Field(first) => text(&line(&answer.out, first).get(1..).unwrap_or_default().join(&b' ')),
         Reading::Ascending => {
             let serials: Vec<Option<u32>> = answer
                 .out
@@ -110,6 +107,12 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
             number((word >> (capability % 32) & 1).into())
         }
     }
+}
+
+/// The words of the line that begins with this one.
+fn line<'a>(out: &'a [u8], first: &str) -> Vec<&'a [u8]> {
+    let line = out.split(|byte| *byte == b'\n').find(|line| words(line).next() == Some(first.as_bytes()));
+    words(line.unwrap_or_default()).collect()
 }
 
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -453,6 +453,7 @@ impl<'t> Line<'t> {
             "BAD_POINTER" => Ok(Expr::BadPointer),
             "text" => self.size(&word, limits::TEXT).map(Expr::Filled),
             "buffer" => self.size(&word, limits::BUFFER).map(Expr::Buffer),
+            "numbered" => self.numbered(&word),
             "ACTOR" | "ok" => Ok(Expr::Name(word.value.to_owned())),
             _ => {
                 self.named(&word)?;
@@ -474,6 +475,16 @@ impl<'t> Line<'t> {
         let tables = value::FLAGS.iter().chain(value::CONSTANTS).map(|(name, _)| *name);
         let known = tables.chain(["NULL", "BAD_POINTER", "ACTOR"]).chain(errnos.iter().map(String::as_str));
         Err(fault.suggest(word.value, known))
+    }
+
+    /// The `("…")` of `numbered("…")`.
+    fn numbered(&mut self, word: &Spanned<&str>) -> Parsed<Expr> {
+        let text = if self.take("(") { Some(self.value()?.value) } else { None };
+        match text {
+            Some(Expr::Text(text)) if self.take(")") => Ok(Expr::Numbered(text)),
+            _ => Err(Fault::new(word.span.start..self.at, "`numbered` needs a text")
+                .help("write numbered(\"key\") for key1, key2 and so on in a step with `times`")),
+        }
     }
 
     /// The `(N)` of `text(N)` and `buffer(N)`.

@@ -65,6 +65,11 @@ pub fn look() -> Found {
     }
     if files::Files::new(Resources { proc: true, ..Resources::default() }).is_ok() {
         features.insert(Feature::Proc);
+        let limit = |name| std::fs::read_to_string(format!("/proc/sys/kernel/keys/{name}"));
+        let is = |name, number: &str| limit(name).is_ok_and(|text| text.trim() == number);
+        if is("maxkeys", "200") && is("maxbytes", "20000") {
+            features.insert(Feature::DefaultLimits);
+        }
     }
     Found::Features(features)
 }

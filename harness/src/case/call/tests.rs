@@ -22,6 +22,7 @@ fn value_of(text: &str) -> Expr {
 #[case("\"\"", Expr::Text(Bytes::default()))]
 #[case("\"\\xff\\\\\"", Expr::Text(Bytes(vec![0xff, b'\\'])))]
 #[case("text(4096)", Expr::Filled(4096))]
+#[case("numbered(\"k\")", Expr::Numbered(Bytes::from("k")))]
 #[case("buffer(0)", Expr::Buffer(0))]
 #[case("$ring_2", Expr::Var("ring_2".into()))]
 #[case("@s", Expr::Number(-3))]

@@ -61,7 +61,15 @@ fn accepts(op: Op, kind: Kind, arg: &Expr, shape_of: &impl Fn(&str) -> Shape) ->
             matches!(arg, Expr::Number(_) | Expr::Var(_)) && shape != Shape::Text
         }
         Kind::Text => {
-            matches!(arg, Expr::Text(_) | Expr::Filled(_) | Expr::Null | Expr::BadPointer | Expr::Var(_))
+            matches!(
+                arg,
+                Expr::Text(_)
+                    | Expr::Filled(_)
+                    | Expr::Numbered(_)
+                    | Expr::Null
+                    | Expr::BadPointer
+                    | Expr::Var(_)
+            )
         }
         Kind::Buffer => matches!(arg, Expr::Buffer(_) | Expr::Null | Expr::BadPointer),
         Kind::Actor => matches!(arg, Expr::Name(_)),

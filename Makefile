@@ -1,0 +1,42 @@
+# make run    the suite on this kernel          make test    every test of the project
+# make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
+#
+# Each installs what is missing (as root, by apt) and builds first. SKC_ARGS goes to `skc run`.
+
+.PHONY: run test bench bless needs
+.DEFAULT_GOAL := run
+
+SKC_ARGS ?=
+
+run: needs
+	cargo build --release --locked --package runners
+	cargo run --quiet --release --locked --package runners -- run $(SKC_ARGS)
+
+# The last line adds up all test binaries; each explains its own ignored tests.
+test: needs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	cargo test --workspace --locked
+
+bench: needs
+	cargo bench --locked --package runners
+
+bless:
+	SKC_BLESS=1 INSTA_UPDATE=always cargo test --workspace --locked
+	git status --short
+
+# A C compiler links Rust programs, and libc6-dev has the static libc.
+needs:
+	@command -v cargo >/dev/null || { echo "A Rust toolchain is needed, 1.88 or later: see rustup.rs" >&2; exit 3; }
+	@missing=; \
+	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v keyctl >/dev/null || missing="$$missing keyutils"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        echo "Installing$$missing"; \
+	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	    else \
+	        echo "Not installed:$$missing (Debian's names). What needs them is skipped or fails to build." >&2; \
+	    fi; \
+	fi
