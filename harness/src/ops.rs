@@ -53,7 +53,7 @@ pub enum Gives {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
-    /// More than one user or group id.
+    /// User and group ids that nobody else has, or several of them.
     Ids,
     /// A file system of the case's own, for copies of the actor's program.
     Files,
@@ -283,7 +283,7 @@ ops! {
         "proc(5) /proc/keys", "The line of a key in /proc/keys, or in a descriptor opened from it.";
     ProcKeysSorted = "proc_keys_sorted"() -> Number [Proc],
         "proc(5) /proc/keys", "1 if the serials in /proc/keys ascend, else 0.";
-    ProcKeyUsers = "proc_key_users"(uid: Int) -> Line [Proc],
+    ProcKeyUsers = "proc_key_users"(uid: Int) -> Line [Ids, Proc],
         "proc(5) /proc/key-users", "The line of a user in /proc/key-users.";
     ProcSysKeys = "proc_sys_keys"(name: Text) -> Number [Proc],
         "proc(5) /proc/sys/kernel/keys", "A limit of the key facility.";

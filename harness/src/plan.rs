@@ -182,8 +182,10 @@ fn one_id(case: &Case, needs: &BTreeSet<Need>, target: &Target) -> Result<Option
         return Ok(None);
     }
     let root = "an unprivileged user can map one of each: run it as root";
-    if needs.contains(&Need::Ids) {
-        return Err(Skip(format!("changes user or group ids; {root}")));
+    // What counts a user's keys, or uses up a user's quota, must not meet those that the machine's own
+    // user has.
+    if needs.contains(&Need::Ids) || case.needs.contains(&Prerequisite::DefaultLimits) {
+        return Err(Skip(format!("needs ids that nobody else has, or changes ids; {root}")));
     }
     let uids: BTreeSet<u32> = case.actors.iter().map(|actor| actor.uid).collect();
     let gids: BTreeSet<u32> =

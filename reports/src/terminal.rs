@@ -99,8 +99,9 @@ fn concern(out: &mut impl Write, target: &Target, record: &CaseRecord, options: 
 /// Writes what a whole run came to.
 pub fn summary(out: &mut impl Write, run: &Run, options: &Options) -> io::Result<()> {
     let summary = Summary::of(run);
-    group_list(out, "Skipped", &summary.skips, options)?;
-    group_list(out, "Deviations of this target, as recorded", &summary.deviations, options)?;
+    group_list(out, "Skipped", &summary.skips, options.verbose)?;
+    // Deviations are few and a person wants to know which: their cases are always named.
+    group_list(out, "Deviations of this target, as recorded", &summary.deviations, true)?;
     if !summary.concerns.is_empty() {
         writeln!(out, "To be looked at")?;
         for (case, status) in &summary.concerns {
@@ -114,14 +115,16 @@ pub fn summary(out: &mut impl Write, run: &Run, options: &Options) -> io::Result
     verdict(out, &summary)
 }
 
-fn group_list(out: &mut impl Write, title: &str, groups: &[Group], options: &Options) -> io::Result<()> {
+fn group_list(out: &mut impl Write, title: &str, groups: &[Group], cases: bool) -> io::Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
     writeln!(out, "{title}")?;
     for group in groups {
-        writeln!(out, "  {:>4}  {}", group.cases.len(), cut(&escape(&group.reason), REASON))?;
-        if options.verbose {
+        // Explanations are written in paragraphs; here each is a line.
+        let reason = group.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        writeln!(out, "  {:>4}  {}", group.cases.len(), cut(&escape(&reason), REASON))?;
+        if cases {
             for case in &group.cases {
                 writeln!(out, "        {FAINT}{}{FAINT:#}", escape(case))?;
             }
