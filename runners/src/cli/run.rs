@@ -88,7 +88,7 @@ fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) 
                 record.standing = book.standing(&record);
                 progress.ended(&record);
                 let as_expected = !matches!(Status::of(&record).words().merit, Merit::Bad | Merit::Unknown);
-                if let Err(trouble) = progress.aside(|| book.take(record)) {
+                if let Err(trouble) = book.take(record, &progress) {
                     result = Err(trouble);
                     return ControlFlow::Break(());
                 }
@@ -164,8 +164,9 @@ impl<'a> Book<'a> {
         }
     }
 
-    fn take(&mut self, record: Box<CaseRecord>) -> Result<(), Trouble> {
+    fn take(&mut self, record: Box<CaseRecord>, progress: &Progress) -> Result<(), Trouble> {
         match self.rounds.take(record) {
+            Some(record) if self.render.shows(&record) => progress.aside(|| self.write(record)),
             Some(record) => self.write(record),
             None => Ok(()),
         }

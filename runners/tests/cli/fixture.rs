@@ -59,7 +59,8 @@ impl Suite {
         self.case("slow/one", "A-01", "", "a: nanosleep(2000) = ok\n  - a: nanosleep(2000) = ok");
     }
 
-    fn case(&self, id: &str, covers: &str, more: &str, step: &str) {
+    /// Adds a case.
+    pub(crate) fn case(&self, id: &str, covers: &str, more: &str, step: &str) {
         let text = format!(
             "title: Case {id}\ncovers: [{covers}]\n{more}actors:\n  a: {{uid: 0}}\nsteps:\n  - {step}\n"
         );

@@ -96,3 +96,18 @@ fn a_time_limit_ends_a_call() {
     assert!(output.out.contains("TIMEOUT slow/one"), "{}", output.out);
     assert!(output.out.contains("did not answer within 0.3 s"), "{}", output.out);
 }
+
+#[test]
+fn the_signals_that_stop_a_run_end_actors_as_ever() {
+    let suite = Suite::new();
+    for signal in ["SIGTERM", "SIGKILL"] {
+        suite.case(
+            &format!("ends/{}", signal.to_lowercase()),
+            "A-01",
+            "",
+            &format!("a: fork() -> b\n  - a: kill(b, {signal}) = ok\n  - a: wait(b) = ok"),
+        );
+    }
+    let output = suite.run(&["ends", "--timeout", "2s"]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+}
