@@ -88,7 +88,7 @@ fn the_cases_of_the_program_are_well_formed() {
 
 #[rstest]
 #[case::top(&["--help"], &["Examples:", "Exit codes:", "skc run --baseline", "130  interrupted"])]
-#[case::run(&["run", "--help"], &["A FILTER is", "'join/*-denied'", "S2P-04", "Exit codes:", "[default: 10s]", "4 for each processor"])]
+#[case::run(&["run", "--help"], &["A FILTER is", "'join/*-denied'", "S2P-04", "Exit codes:", "[default: 10s]", "6 for each processor"])]
 #[case::list(&["list", "--help"], &["A FILTER is", "--why"])]
 #[case::compare(&["compare", "--help"], &["1  a regression"])]
 fn the_help_teaches(#[case] args: &[&str], #[case] parts: &[&str]) {
