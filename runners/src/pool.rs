@@ -25,6 +25,16 @@ const STARTS: u32 = 3;
 /// How often the caller is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How many cases to play at a time unless somebody knows better. A case mostly waits for the kernel to
+/// collect keys: with two processors the whole suite took least time with 12 to 16 at a time. Ids are
+/// given to a limited number of workers, and other runs may want some.
+pub fn default_jobs() -> usize {
+    const FOR_EACH_PROCESSOR: usize = 6;
+    const MOST: usize = 64;
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    (FOR_EACH_PROCESSOR * processors).min(MOST)
+}
+
 /// What happens in a run.
 #[derive(Debug)]
 pub enum Event {

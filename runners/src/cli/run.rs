@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use harness::case::Case;
@@ -18,7 +17,7 @@ use reports::summary::Summary;
 use reports::terminal;
 use runners::interrupt::{Stop, on_signals};
 use runners::local::Local;
-use runners::pool::{Event, Pool};
+use runners::pool::{Event, Pool, default_jobs};
 use runners::remote::Unstarted;
 
 use super::choose::{Order, choose};
@@ -27,13 +26,6 @@ use super::progress::Progress;
 use super::render::Render;
 use super::rounds::Rounds;
 use super::{Deviations, FAILED, Format, INTERRUPTED, Run, Terminal, Trouble, environment};
-
-/// How many cases are played at a time for each processor. A case mostly waits for the kernel to collect
-/// keys; with two processors the whole suite took least time with 12 to 16 at a time.
-const JOBS_PER_PROCESSOR: usize = 6;
-/// The most that is played at a time unless more is asked for: ids are given to a limited number of
-/// workers, and other runs may want some.
-const MOST_JOBS: usize = 64;
 
 /// Plays the chosen cases.
 pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
@@ -74,8 +66,7 @@ pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
 }
 
 fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.map_or((JOBS_PER_PROCESSOR * processors).min(MOST_JOBS), usize::from);
+    let jobs = args.jobs.map_or_else(default_jobs, usize::from);
     let all = plans.len() * args.repeat as usize;
     let rounds = (0..args.repeat).flat_map(|round| {
         let mut plans = plans.to_vec();
