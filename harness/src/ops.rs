@@ -208,7 +208,7 @@ ops! {
         "execve(2) Set-user-ID", "Executes a set-user-ID copy of the actor's program owned by `uid`.";
     ExecSetgid = "exec_setgid"(gid: Int) -> Zero [Ids, Files],
         "execve(2) Set-group-ID", "Executes a set-group-ID copy of the actor's program owned by group `gid`.";
-    ExecFilecaps = "exec_filecaps"(;; capability: Text) -> Zero [Files],
+    ExecFilecaps = "exec_filecaps"(;; capability: Text) -> Zero [Ids, Files],
         "capabilities(7) File capabilities", "Executes a copy of the actor's program with these file capabilities, permitted and effective.";
     ExecScript = "exec_script"() -> Zero [Files],
         "execve(2) Interpreter scripts", "Executes a script whose interpreter is the actor's program.";

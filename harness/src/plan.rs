@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::case::load::LARGEST_ID;
 use crate::case::{
     Abi, Act, Actor, Bound, Call, Case, Expr, Outcome, Prerequisite, Session, Step, Variant, Version,
 };
@@ -125,7 +126,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         files: needs.contains(&Need::Files) || hosts_an_actor(&calls),
         proc: needs.contains(&Need::Proc) || case.actors.iter().any(|actor| actor.userns.is_some()),
         programs: needs.contains(&Need::Programs),
-        one: one_id(case, &needs, target)?,
+        one: one_id(case, &calls, &needs, target)?,
     };
     if stage.proc {
         has(Feature::Proc, "needs /proc, which cannot be mounted here for a new pid namespace")?;
@@ -177,7 +178,12 @@ fn hosts_an_actor(calls: &[(&Call, Abi)]) -> bool {
 }
 
 /// The single ids of the case on a target that has no more, or the reason why that is not enough.
-fn one_id(case: &Case, needs: &BTreeSet<Need>, target: &Target) -> Result<Option<(u32, u32)>, Skip> {
+fn one_id(
+    case: &Case,
+    calls: &[(&Call, Abi)],
+    needs: &BTreeSet<Need>,
+    target: &Target,
+) -> Result<Option<(u32, u32)>, Skip> {
     if target.ids == Ids::Block {
         return Ok(None);
     }
@@ -187,14 +193,28 @@ fn one_id(case: &Case, needs: &BTreeSet<Need>, target: &Target) -> Result<Option
     if needs.contains(&Need::Ids) || case.needs.contains(&Prerequisite::DefaultLimits) {
         return Err(Skip(format!("needs ids that nobody else has, or changes ids; {root}")));
     }
-    let uids: BTreeSet<u32> = case.actors.iter().map(|actor| actor.uid).collect();
-    let gids: BTreeSet<u32> =
+    let mut uids: BTreeSet<u32> = case.actors.iter().map(|actor| actor.uid).collect();
+    let mut gids: BTreeSet<u32> =
         case.actors.iter().flat_map(|actor| actor.groups.iter().chain([&actor.gid])).copied().collect();
+    for (call, _) in calls {
+        uids.extend(mentioned(call, "uid"));
+        gids.extend(mentioned(call, "gid"));
+    }
     let groups = case.actors.iter().any(|actor| !actor.groups.is_empty());
     match (uids.len(), gids.len(), uids.first(), gids.first()) {
         (1, 1, Some(uid), Some(gid)) if !groups => Ok(Some((*uid, *gid))),
         _ => Err(Skip(format!("needs several user or group ids; {root}"))),
     }
+}
+
+/// The ids of the case's own that a call passes as this parameter.
+fn mentioned(call: &Call, parameter: &str) -> impl Iterator<Item = u32> {
+    let named = move |at| call.op.spec().param(at).is_some_and(|param| param.name == parameter);
+    let args = call.args.iter().enumerate().filter(move |(at, _)| named(*at));
+    args.filter_map(|(_, arg)| match arg {
+        Expr::Number(number) => u32::try_from(*number).ok().filter(|id| *id <= LARGEST_ID),
+        _ => None,
+    })
 }
 
 /// The step with the outcome that holds in a version.
@@ -321,6 +341,10 @@ mod tests {
         "  - alice: getuid() = 1000\n  - bob: getuid() = 1000",
         None
     )]
+    #[case(ALICE, "  - alice: get_persistent(-1, @s) = ok", Some((1000, 1000)))]
+    #[case(ALICE, "  - alice: get_persistent(1001, @s) = EPERM", None)]
+    #[case(ALICE, "  - alice: chown(@s, -1, 0) = EACCES", None)]
+    #[case(ALICE, "  - alice: chown(@s, 70000, -1) = EINVAL", Some((1000, 1000)))]
     #[case(ALICE, "  - alice: setfsuid(-1) = 1000", None)]
     #[case(ALICE, "  - alice: exec_setuid(0) = ok", None)]
     fn one_id_is_enough_only_for_cases_that_have_one(

@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::record::{CaseRecord, Verdict};
 use crate::run::{self, Lost};
 use crate::stage::Local;
-use crate::stage::blocks::Blocks;
+use crate::stage::blocks::{self, Blocks};
 use crate::stage::enclosure::{self, Mapping, Processors};
 use crate::stage::probe::{self, Found};
 use crate::target::Ids;
@@ -150,7 +150,10 @@ impl Worker {
     ) -> Result<(i32, Receiver), Lost> {
         let mapping = match &mut self.blocks {
             Some(blocks) => Mapping::Block(blocks.take()?),
-            None => one,
+            None => {
+                blocks::await_room()?;
+                one
+            }
         };
         let token = format!("{:016x}", life::monotonic());
         let (near, far) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)

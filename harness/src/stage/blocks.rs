@@ -73,6 +73,38 @@ impl Blocks {
     }
 }
 
+/// Waits until the calling user, who has no ids to give away, has room for the keys of a case in its
+/// own quota: what earlier cases left goes only when the kernel's collector comes to it.
+pub fn await_room() -> Result<(), Lost> {
+    const KEYS: u64 = 60;
+    const BYTES: u64 = 6000;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let Some((keys, bytes)) = room(nix::unistd::getuid().as_raw()) {
+        if keys >= KEYS && bytes >= BYTES {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(Lost("this user's quota of keys is used up: see /proc/key-users".into()));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// How many keys and bytes a user may still have, as /proc/key-users says; `None` for one without keys.
+fn room(uid: u32) -> Option<(u64, u64)> {
+    let users = fs::read_to_string("/proc/key-users").ok()?;
+    let (_, counts) = users
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(user, _)| user.trim().parse() == Ok(uid))?;
+    let mut rooms = counts.split_ascii_whitespace().skip(2).filter_map(|count| {
+        let (used, limit) = count.split_once('/')?;
+        Some(limit.parse::<u64>().ok()?.saturating_sub(used.parse().ok()?))
+    });
+    Some((rooms.next()?, rooms.next()?))
+}
+
 /// The numbers of the blocks whose ids own keys, as /proc/key-users says.
 fn owners() -> BTreeSet<u32> {
     let users = fs::read_to_string("/proc/key-users").unwrap_or_default();
