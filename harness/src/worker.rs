@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves the coordinator at the other end of the streams until it hangs up.
 pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
+    // A signal that whoever started the worker has blocked could not end an actor either.
+    SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
     let mut orders = Receiver::new(input, None);
     let Order::Hello { protocol, programs } = orders.receive(None)? else {
         return Err(Damage::Message("a case before the greeting".into()));

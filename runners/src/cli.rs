@@ -125,8 +125,8 @@ struct Run {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
-    /// How many cases to play at a time [default: 4 for each processor, because cases wait for the
-    /// kernel to collect keys more than they compute]
+    /// How many cases to play at a time [default: 6 for each processor and 64 at most, because cases
+    /// wait for the kernel to collect keys more than they compute]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     jobs: Option<u16>,
     /// How long a call of a case may take

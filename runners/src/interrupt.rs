@@ -47,10 +47,10 @@ impl Stop {
     }
 }
 
-/// Stops on the first SIGINT, SIGTERM or SIGHUP, and ends the process on the second. To be called while
+/// Stops on the first SIGINT or SIGTERM, and ends the process on the second. To be called while
 /// the process has one thread, so that all later ones leave these signals to the one that waits here.
 pub fn on_signals(stop: Arc<Stop>, exit_status: i32) -> io::Result<()> {
-    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     signals.thread_block()?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         while signals.wait().is_ok() {

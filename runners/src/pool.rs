@@ -4,7 +4,7 @@
 //! the concurrency that a run needs, and the simplest. All results pass through one channel to the
 //! caller's thread, the only one that writes anything.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,16 @@ use crate::remote::{Answer, Remote, Unstarted};
 const STARTS: u32 = 3;
 /// How often the caller is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How many cases to play at a time unless somebody knows better. A case mostly waits for the kernel to
+/// collect keys: with two processors the whole suite took least time with 12 to 16 at a time. Ids are
+/// given to a limited number of workers, and other runs may want some.
+pub fn default_jobs() -> usize {
+    const FOR_EACH_PROCESSOR: usize = 6;
+    const MOST: usize = 64;
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    (FOR_EACH_PROCESSOR * processors).min(MOST)
+}
 
 /// What happens in a run.
 #[derive(Debug)]
@@ -94,12 +104,16 @@ impl Pool {
 
     /// Plays cases in their order, so many at a time, and tells the caller what happens. When the caller
     /// breaks off, what has begun by then comes to its end and nothing else begins.
-    pub fn run(&self, plans: Vec<Plan>, jobs: usize, mut told: impl FnMut(Event) -> ControlFlow<()>) {
-        let jobs = jobs.clamp(1, plans.len().max(1));
-        let queue = Mutex::new(VecDeque::from(plans));
+    pub fn run(
+        &self,
+        plans: impl Iterator<Item = Plan> + Send,
+        jobs: usize,
+        mut told: impl FnMut(Event) -> ControlFlow<()>,
+    ) {
+        let queue = Mutex::new(Some(plans));
         let (events, happened) = channel();
         thread::scope(|scope| {
-            for _ in 0..jobs {
+            for _ in 0..jobs.max(1) {
                 let (queue, events) = (&queue, events.clone());
                 scope.spawn(move || self.serve(queue, &events));
             }
@@ -111,16 +125,16 @@ impl Pool {
                     Err(RecvTimeoutError::Disconnected) => break,
                 };
                 if told(event).is_break() {
-                    locked(&queue).clear();
+                    *locked(&queue) = None;
                 }
             }
         });
     }
 
-    fn serve(&self, queue: &Mutex<VecDeque<Plan>>, events: &Sender<Event>) {
+    fn serve(&self, queue: &Mutex<Option<impl Iterator<Item = Plan>>>, events: &Sender<Event>) {
         loop {
             // A statement of its own: the lock must be free while the case is played.
-            let next = locked(queue).pop_front();
+            let next = locked(queue).as_mut().and_then(Iterator::next);
             let Some(plan) = next.filter(|_| !self.stop.is_asked()) else { return };
             // The receiver lives until all of these threads have ended.
             let _ = events.send(Event::Began(plan.case.clone()));

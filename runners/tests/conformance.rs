@@ -17,13 +17,14 @@ use reports::status::{Merit, Status};
 use reports::terminal;
 use runners::interrupt::Stop;
 use runners::local::Local;
-use runners::pool::Pool;
+use runners::pool::{Pool, default_jobs};
 
 /// How long a call of a case may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert_with(default_jobs);
     let suite = match Suite::embedded() {
         Ok(suite) => suite,
         Err(found) => {

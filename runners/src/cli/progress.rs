@@ -64,11 +64,11 @@ impl Progress {
         }
     }
 
-    /// Does something that may write to the terminal.
+    /// Writes to standard output; if that is the terminal with the bar, the bar makes way.
     pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+            Some(bar) if std::io::stdout().is_terminal() => bar.suspend(write),
+            _ => write(),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use harness::record::{CaseRecord, Header, Run};
+use reports::status::{Merit, Status};
 use reports::{json, junit, ktap, terminal};
 
 use super::{Format, Terminal};
@@ -28,6 +29,18 @@ impl Render {
             Format::Ktap => Render::Ktap(ktap::Writer::new(io::stdout(), header)?),
             Format::Junit | Format::Json => Render::AtEnd(format),
         })
+    }
+
+    /// If a case is to be seen as it comes.
+    pub(super) fn shows(&self, record: &CaseRecord) -> bool {
+        match self {
+            Render::Terminal { options, .. } => {
+                let merit = Status::of(record).words().merit;
+                options.verbose || matches!(merit, Merit::Bad | Merit::Unknown)
+            }
+            Render::Ktap(_) => true,
+            Render::AtEnd(_) => false,
+        }
     }
 
     /// Renders a case as it comes.

@@ -22,15 +22,15 @@ impl Rounds {
         Rounds { count, seen: BTreeMap::new() }
     }
 
-    /// Takes a record; after the last round gives the one that stands for all: the first one with the
-    /// status that was met the least, because what happens once in a hundred times is the news.
+    /// Takes a record; after the last round gives the one that stands for all: the first one that is no
+    /// pass, because what happens once in a hundred times is the news.
     pub(super) fn take(&mut self, record: Box<CaseRecord>) -> Option<CaseRecord> {
         let status = Status::of(&record);
         let seen = self
             .seen
             .entry(record.case.clone())
             .or_insert_with(|| Seen { statuses: BTreeMap::new(), record: record.clone() });
-        if seen.statuses.keys().any(|other| *other != status) && Status::of(&seen.record) == Status::Pass {
+        if Status::of(&seen.record) == Status::Pass && status != Status::Pass {
             seen.record = record;
         }
         *seen.statuses.entry(status).or_default() += 1;
@@ -62,5 +62,63 @@ impl Seen {
             .map(|(status, count)| format!("{count} × {}", status.words().word))
             .collect();
         Some(counts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::record::{Standing, Verdict};
+
+    use super::*;
+
+    fn record(verdict: Verdict, reason: Option<&str>) -> Box<CaseRecord> {
+        Box::new(CaseRecord {
+            case: "a/b".into(),
+            file: "cases/a/b.yaml".into(),
+            title: "A title".into(),
+            covers: Vec::new(),
+            verdict,
+            standing: Standing::Plain,
+            reason: reason.map(str::to_owned),
+            steps: Vec::new(),
+            microseconds: 1,
+            console: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn one_round_passes_its_records_on() {
+        let mut rounds = Rounds::new(1);
+        let told = rounds.take(record(Verdict::Fail, Some("why"))).unwrap();
+        assert_eq!(told.reason.as_deref(), Some("why"));
+        assert_eq!(rounds.changes().count(), 0);
+    }
+
+    #[test]
+    fn what_comes_out_the_same_is_told_once() {
+        let mut rounds = Rounds::new(3);
+        assert!(rounds.take(record(Verdict::Pass, None)).is_none());
+        assert!(rounds.take(record(Verdict::Pass, None)).is_none());
+        assert_eq!(rounds.take(record(Verdict::Pass, None)).unwrap().verdict, Verdict::Pass);
+        assert_eq!(rounds.changes().count(), 0);
+    }
+
+    #[test]
+    fn whenever_it_happens_what_is_no_pass_is_told() {
+        for at in 0..3 {
+            let mut rounds = Rounds::new(3);
+            let mut told = None;
+            for round in 0..3 {
+                let played = match round == at {
+                    true => record(Verdict::Timeout, Some("why")),
+                    false => record(Verdict::Pass, None),
+                };
+                told = rounds.take(played);
+            }
+            let told = told.unwrap();
+            assert_eq!(told.verdict, Verdict::Timeout);
+            assert_eq!(told.reason.as_deref(), Some("2 × pass, 1 × timeout: why"));
+            assert_eq!(rounds.changes().collect::<Vec<_>>(), [("a/b", "2 × pass, 1 × timeout".to_owned())]);
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use harness::case::Case;
@@ -18,7 +17,7 @@ use reports::summary::Summary;
 use reports::terminal;
 use runners::interrupt::{Stop, on_signals};
 use runners::local::Local;
-use runners::pool::{Event, Pool};
+use runners::pool::{Event, Pool, default_jobs};
 use runners::remote::Unstarted;
 
 use super::choose::{Order, choose};
@@ -27,10 +26,6 @@ use super::progress::Progress;
 use super::render::Render;
 use super::rounds::Rounds;
 use super::{Deviations, FAILED, Format, INTERRUPTED, Run, Terminal, Trouble, environment};
-
-/// How many cases are played at a time for each processor. Most of a case's time is the kernel's, which
-/// takes namespaces down and collects keys in its own time.
-const JOBS_PER_PROCESSOR: usize = 4;
 
 /// Plays the chosen cases.
 pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
@@ -71,24 +66,23 @@ pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
 }
 
 fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.map_or(JOBS_PER_PROCESSOR * processors, usize::from);
-    let mut queue = Vec::new();
-    for round in 0..args.repeat {
+    let jobs = args.jobs.map_or_else(default_jobs, usize::from);
+    let all = plans.len() * args.repeat as usize;
+    let rounds = (0..args.repeat).flat_map(|round| {
         let mut plans = plans.to_vec();
         order.sort(&mut plans, round);
-        queue.append(&mut plans);
-    }
-    let mut progress = Progress::new(book.terminal, queue.len());
+        plans
+    });
+    let mut progress = Progress::new(book.terminal, all);
     let mut result = Ok(());
-    pool.run(queue, jobs, |event| {
+    pool.run(rounds, jobs.min(all), |event| {
         match event {
             Event::Began(case) => progress.began(case),
             Event::Ended(mut record) => {
                 record.standing = book.standing(&record);
                 progress.ended(&record);
                 let as_expected = !matches!(Status::of(&record).words().merit, Merit::Bad | Merit::Unknown);
-                if let Err(trouble) = progress.aside(|| book.take(record)) {
+                if let Err(trouble) = book.take(record, &progress) {
                     result = Err(trouble);
                     return ControlFlow::Break(());
                 }
@@ -164,8 +158,9 @@ impl<'a> Book<'a> {
         }
     }
 
-    fn take(&mut self, record: Box<CaseRecord>) -> Result<(), Trouble> {
+    fn take(&mut self, record: Box<CaseRecord>, progress: &Progress) -> Result<(), Trouble> {
         match self.rounds.take(record) {
+            Some(record) if self.render.shows(&record) => progress.aside(|| self.write(record)),
             Some(record) => self.write(record),
             None => Ok(()),
         }

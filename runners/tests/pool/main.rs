@@ -41,7 +41,7 @@ fn play_on(fake: &Fake, jobs: usize) -> BTreeMap<String, CaseRecord> {
     let stop = Arc::new(Stop::new().unwrap());
     let pool = open(fake, &stop).unwrap();
     let mut records = BTreeMap::new();
-    pool.run(plans(), jobs, |event| {
+    pool.run(plans().into_iter(), jobs, |event| {
         if let Event::Ended(record) = event {
             let earlier = records.insert(record.case.clone(), *record);
             assert!(earlier.is_none(), "a case came to two records");
@@ -230,7 +230,7 @@ fn a_stop_wakes_those_who_wait() {
     let pool = open(&fake, &stop).unwrap();
     let began = Instant::now();
     let mut ended = 0;
-    pool.run(plans(), 2, |event| {
+    pool.run(plans().into_iter(), 2, |event| {
         match event {
             Event::Began(_) => stop.stop(),
             Event::Ended(_) => ended += 1,
@@ -251,7 +251,7 @@ fn breaking_off_lets_what_has_begun_come_to_its_end() {
     let stop = Arc::new(Stop::new().unwrap());
     let pool = open(&fake, &stop).unwrap();
     let mut ended = 0;
-    pool.run(plans(), 1, |event| match event {
+    pool.run(plans().into_iter(), 1, |event| match event {
         Event::Ended(_) => {
             ended += 1;
             ControlFlow::Break(())

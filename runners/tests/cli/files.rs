@@ -1,0 +1,97 @@
+//! What a run leaves on the disk, and what can be made of it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::fixture::{Suite, skc};
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_report_is_four_whole_files() {
+    let suite = Suite::new();
+    let folder = suite.beside("new/out");
+    // Twice: the second run replaces what the first left.
+    for _ in 0..2 {
+        let output = suite.run(&["--report", &folder, "--format", "json"]);
+        assert_eq!(names(Path::new(&folder)), ["junit.xml", "records.jsonl", "report.json", "report.ktap"]);
+        assert_eq!(fs::read_to_string(Path::new(&folder).join("report.json")).unwrap(), output.out);
+    }
+    let read = |name: &str| fs::read_to_string(Path::new(&folder).join(name)).unwrap();
+    for (format, name) in [("ktap", "report.ktap"), ("junit", "junit.xml"), ("json", "report.json")] {
+        let rendered = skc(&["report", &folder, "--format", format]);
+        assert_eq!(rendered.out, read(name));
+        assert_eq!(rendered.code, 1);
+    }
+}
+
+#[test]
+fn two_runs_do_not_write_to_one_folder() {
+    let suite = Suite::new();
+    suite.add_slow();
+    let folder = suite.beside("out");
+    let args = ["slow", "--report", &folder];
+    let mut first = suite.command(&args).spawn().unwrap();
+    while !Path::new(&folder).join("records.jsonl.part").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let second = suite.run(&["good", "--report", &folder]);
+    assert_eq!(second.code, 3);
+    assert!(second.err.contains("another run is writing there"), "{}", second.err);
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn shards_are_put_together() {
+    let suite = Suite::new();
+    let folder = |index: u32| suite.beside(&format!("out{index}"));
+    for index in 1..=2 {
+        suite.run(&["--shard", &format!("{index}/2"), "--report", &folder(index)]);
+    }
+    let (one, two) = (folder(1), folder(2));
+    let args = ["report", &one, &two, "--format", "json"];
+    let whole: serde_json::Value = serde_json::from_str(&skc(&args).out).unwrap();
+    assert_eq!(whole["summary"]["chosen"], 6);
+    assert_eq!(whole["results"].as_object().unwrap().len(), 6);
+    // The same run twice is two runs, and no document holds both.
+    let twice = skc(&["report", &one, &one, "--format", "junit"]);
+    assert_eq!(twice.code, 2, "{}", twice.err);
+}
+
+#[test]
+fn a_baseline_tolerates_what_it_has() {
+    let suite = Suite::new();
+    let (old, new) = (suite.beside("old"), suite.beside("new"));
+    assert_eq!(suite.run(&["--report", &old]).code, 1);
+    assert_eq!(suite.run(&["--baseline", &old]).code, 0);
+    suite.write(
+        "bad/two.yaml",
+        "title: Another\ncovers: [A-02]\nactors:\n  a: {uid: 0}\nsteps:\n  - a: getuid() = 1\n",
+    );
+    let worse = suite.run(&["--baseline", &old, "--report", &new]);
+    assert_eq!(worse.code, 1);
+    assert!(worse.out.contains("1 regression"), "{}", worse.out);
+    let compared = skc(&["compare", &old, &new]);
+    assert_eq!(compared.code, 1);
+    assert!(compared.out.contains("bad/two"), "{}", compared.out);
+    assert_eq!(skc(&["compare", &new, &old]).code, 0);
+}
+
+#[test]
+fn what_are_no_records_is_said_to_be_none() {
+    let suite = Suite::new();
+    let file = suite.beside("text");
+    fs::write(&file, "no records\n").unwrap();
+    for path in [&file, suite.path().to_str().unwrap(), "/nonexistent"] {
+        let output = skc(&["report", path]);
+        assert_eq!(output.code, 2);
+        assert!(output.err.contains(path), "{}", output.err);
+    }
+}
