@@ -2,7 +2,7 @@
 //!
 //! Single-threaded. It ends when its input ends, and whatever it has started ends with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::actor::life::{self, Side};
@@ -54,19 +54,27 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
             Ok(Order::Play(plan)) => {
                 let (record, stage) = worker.play(&plan, orders.descriptor())?;
                 words.send(&Word::Record(Box::new(record)))?;
-                // Only now, so that the coordinator need not wait for the namespaces to go.
-                if let Some(stage) = stage {
-                    reap(stage);
-                }
+                // Namespaces take longer to go than to come: neither the coordinator nor the next case
+                // waits for them.
+                worker.going.extend(stage);
+                worker.reap_gone();
             }
             Ok(Order::Hello { .. }) => return Err(Damage::Message("a second greeting".into())),
-            Err(Damage::Ended) => return Ok(()),
+            Err(Damage::Ended) => {
+                worker.going.iter().for_each(|stage| drop(reap(*stage)));
+                return Ok(());
+            }
             Err(damage) => return Err(damage),
         }
     }
 }
 
+/// How many stages may still be on their way out when the next one comes.
+const GOING: usize = 16;
+
 struct Worker {
+    /// Stages that have reported and are to be reaped.
+    going: VecDeque<i32>,
     blocks: Option<Blocks>,
     processors: Option<Processors>,
     program: Rc<OwnedFd>,
@@ -76,6 +84,7 @@ impl Worker {
     /// Claims what cases need, and says what the target has.
     fn new(orders: &OwnedFd, programs: BTreeSet<String>) -> Result<(Worker, Word), Lost> {
         let mut worker = Worker {
+            going: VecDeque::new(),
             blocks: Blocks::claim()?,
             processors: Processors::of_this_process(),
             program: Rc::new(own_program()?),
@@ -138,6 +147,18 @@ impl Worker {
                     }
                 }
             }
+        }
+    }
+
+    /// Reaps the stages that are gone, and waits for the oldest if too many are not.
+    fn reap_gone(&mut self) {
+        self.going.retain(|stage| {
+            matches!(waitpid(Pid::from_raw(*stage), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+        });
+        if self.going.len() > GOING
+            && let Some(oldest) = self.going.pop_front()
+        {
+            reap(oldest);
         }
     }
 

@@ -17,8 +17,8 @@ const BAD_POINTER: i64 = 8;
 const CLAIMED: i64 = 4096;
 /// The buffer of a description: names have 4095 bytes at most.
 pub(super) const DESCRIPTION: usize = 8 << 10;
-/// The buffer of a payload or a keyring's links.
-pub(super) const CONTENT: usize = 128 << 10;
+/// The buffer of a payload or a keyring's links: the largest payload of a user key, and 8,192 links.
+pub(super) const CONTENT: usize = 32 << 10;
 /// The buffer of a file below /proc.
 pub(super) const LISTING: usize = 512 << 10;
 /// Where foreign programs are looked for, and what they get as PATH.

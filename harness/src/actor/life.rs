@@ -180,9 +180,8 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
                         .write_unaligned(place.cast::<u64>().read_unaligned().wrapping_add(image as u64)),
                 }
             }
-            if head.out > 0 {
-                out.write_bytes(FILL, head.out as usize + MARGIN);
-            }
+            let watched = if head.watched != 0 && head.out > 0 { head.out as usize + MARGIN } else { 0 };
+            out.write_bytes(FILL, watched);
             wait_for(head.release);
 
             let mut results = [0isize; CALLS];
@@ -203,10 +202,7 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
                 }
             };
 
-            let mut touched = head.out as usize + if head.out > 0 { MARGIN } else { 0 };
-            while touched > 0 && out.add(touched - 1).read() == FILL {
-                touched -= 1;
-            }
+            let touched = touched(out, watched);
             let back = match head.back {
                 back if back == Back::Whole as u64 => head.out as usize,
                 back if back == Back::Result as u64 && result > 0 => (result as usize).min(head.out as usize),
@@ -221,6 +217,25 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
             send(channel, answer, size_of::<AnswerHead>() + back);
         }
     }
+}
+
+/// How far so many bytes, which were filled with [`FILL`], were written to.
+///
+/// # Safety
+///
+/// `from` points to `size` readable bytes.
+unsafe fn touched(from: *const u8, mut size: usize) -> usize {
+    const FILLED: u64 = u64::from_ne_bytes([FILL; 8]);
+    // SAFETY: all that is read lies below `from + size`.
+    unsafe {
+        while size >= 8 && from.add(size - 8).cast::<u64>().read_unaligned() == FILLED {
+            size -= 8;
+        }
+        while size > 0 && from.add(size - 1).read() == FILL {
+            size -= 1;
+        }
+    }
+    size
 }
 
 /// # Safety

@@ -64,8 +64,8 @@ pub struct Head {
     pub back: u64,
     /// The call whose result is the answer's, if all succeed.
     pub main: u64,
-    /// Keeps the words that follow aligned in pairs.
-    pub reserved: u64,
+    /// 1: the output buffer is filled first, and watched for what is written and how far.
+    pub watched: u64,
 }
 
 /// Which bytes of the output buffer go back.
@@ -274,7 +274,8 @@ impl Request {
             self.out as u64,
             self.back as u64,
             self.main.unwrap_or(self.calls.len().saturating_sub(1)) as u64,
-            0,
+            // Only a single call can be said to have written so far and no further.
+            self.calls.iter().all(|call| call.drain == 0).into(),
         ];
         for call in &self.calls {
             words.extend([call.number, call.compat, call.drain, call.image, call.out, call.result]);
