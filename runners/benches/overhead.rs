@@ -1,9 +1,11 @@
 //! What a case costs beyond what it waits for: `cargo bench -p runners`.
 //!
 //! In one run, turn by turn, so that a busy machine is busy for both: a bare clone into the namespaces
-//! of a case, its exit and the wait for it; and a case, through a real worker. Then the whole suite.
+//! of a case, its exit and the wait for it; a case through one real worker; and cases through as many as
+//! `skc run` has. Then the whole suite, waits included.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +21,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use runners::interrupt::Stop;
 use runners::local::Local;
-use runners::pool::Pool;
+use runners::pool::{Pool, default_jobs};
 
 const ROUNDS: usize = 15;
 const SUITES: usize = 5;
@@ -41,16 +43,22 @@ fn main() -> Outcome {
         return Err("no case without a wait can be played here".into());
     }
 
-    let (mut clones, mut cases, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut clones, mut cases, mut pooled) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ratios, mut pooled_ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let clone = mean(plans.len(), |_| bare_clone())?;
         let case = mean(plans.len(), |at| match pool.play(&plans[at]) {
             Some(record) if record.verdict == Verdict::Broken => Err(format!("{record:?}").into()),
             _ => Ok(()),
         })?;
+        let began = Instant::now();
+        pool.run(plans.iter().cloned(), default_jobs(), |_| ControlFlow::Continue(()));
+        let in_pool = began.elapsed() / plans.len() as u32;
         ratios.push(case.as_secs_f64() / clone.as_secs_f64());
+        pooled_ratios.push(in_pool.as_secs_f64() / clone.as_secs_f64());
         clones.push(clone);
         cases.push(case);
+        pooled.push(in_pool);
     }
     let mut walls = Vec::new();
     for _ in 0..SUITES {
@@ -61,9 +69,10 @@ fn main() -> Outcome {
 
     writeln!(out, "{ROUNDS} rounds of {} cases that wait for nothing; minimum, median", plans.len())?;
     line(&mut out, "clone into fresh namespaces, exit, wait", &mut clones)?;
-    line(&mut out, "a case through a worker", &mut cases)?;
-    ratios.sort_by(f64::total_cmp);
-    writeln!(out, "{:<42} {:>9.2} × {:>9.2} ×", "ratio within a round", ratios[0], ratios[ROUNDS / 2])?;
+    line(&mut out, "a case, one worker", &mut cases)?;
+    ratio(&mut out, "  ratio within a round", &mut ratios)?;
+    line(&mut out, &format!("a case, {} workers", default_jobs()), &mut pooled)?;
+    ratio(&mut out, "  ratio within a round", &mut pooled_ratios)?;
     line(&mut out, &format!("skc run, {} cases", suite.cases().len()), &mut walls)?;
     Ok(())
 }
@@ -93,6 +102,11 @@ fn bare_clone() -> Outcome {
         Side::Child => life::exit_process(0),
         Side::Parent(process) => waitpid(Pid::from_raw(process), None).map(drop).map_err(Into::into),
     }
+}
+
+fn ratio(out: &mut impl Write, what: &str, ratios: &mut [f64]) -> io::Result<()> {
+    ratios.sort_by(f64::total_cmp);
+    writeln!(out, "{what:<42} {:>9.2} × {:>9.2} ×", ratios[0], ratios[ratios.len() / 2])
 }
 
 fn line(out: &mut impl Write, what: &str, times: &mut [Duration]) -> io::Result<()> {
