@@ -509,19 +509,24 @@ impl Local {
             .players
             .iter()
             .filter(|(_, player)| player.life.is_alive() && player.owes() && !player.foreign)
-            .map(|(name, player)| Ok((name.clone(), self.process(name)?, player.thread)))
+            .map(|(name, player)| {
+                let process = self.process(name)?;
+                // A thread that executes a program takes the number of its process.
+                let executes = matches!(player.pending, Some(Pending::Exec { .. }));
+                Ok((name.clone(), process, if executes { process } else { player.thread }))
+            })
             .collect::<Result<_, Lost>>()?;
         for (name, process, thread) in owing {
             let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::WEXITED;
             let how = match waitid(Id::Pid(Pid::from_raw(process)), flags) {
                 Ok(WaitStatus::Exited(_, status)) => Some(format!("exit status {status}")),
                 Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("killed by {signal}")),
-                Ok(_) => None,
-                Err(_) if self.files.proc().is_ok() => match files::state_of(process, thread) {
+                // No child of the stage, or a process of which another thread lives on.
+                _ if self.files.proc().is_ok() => match files::state_of(process, thread) {
                     None | Some('Z' | 'X') => Some("unexpectedly".into()),
                     Some(_) => None,
                 },
-                Err(_) => None,
+                _ => None,
             };
             if let Some(how) = how {
                 return Err(Lost(format!("{name} died: {how}")));
