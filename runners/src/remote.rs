@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -67,7 +68,7 @@ impl Remote {
         let failed = |what: String| Unstarted::Failed(what);
         let link = runner.start().map_err(|error| failed(format!("it could not be started: {error}")))?;
         let Link { orders, words, life } = link;
-        let token = token().map_err(failed)?;
+        let token = token();
         let orders = Orders::new(orders, stop).map_err(|error| failed(error.to_string()))?;
         let mut remote = Remote {
             orders: Some(Sender::new(orders, token.clone())),
@@ -200,9 +201,13 @@ fn judged(steps: &[Step]) -> usize {
         .sum()
 }
 
-fn token() -> Result<String, String> {
-    let random = getrandom::u64().map_err(|error| format!("no random token: {error}"))?;
-    Ok(format!("{random:016x}"))
+/// What no other process can guess, so that frames are known to come from the worker.
+///
+/// From the standard library's source of random numbers, which never blocks: others wait for the
+/// kernel's entropy, and a virtual machine that has just booted may wait for it for ever.
+fn token() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// The stream to a worker. A write gives up when the worker reads nothing or the run is stopped.
