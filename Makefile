@@ -1,7 +1,8 @@
 # make run    the suite on this kernel          make test    every test of the project
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
 #
-# Each installs what is missing (as root, by apt) and builds first. SKC_ARGS goes to `skc run`.
+# All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
+# `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
 .PHONY: run test bench bless needs
 .DEFAULT_GOAL := run
@@ -12,7 +13,7 @@ run: needs
 	cargo build --release --locked --package runners
 	cargo run --quiet --release --locked --package runners -- run $(SKC_ARGS)
 
-# The last line adds up all test binaries; each explains its own ignored tests.
+# The cases are the tests of `conformance`, which says why it ignores those that it does.
 test: needs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -23,14 +24,16 @@ bench: needs
 	cargo bench --locked --package runners
 
 bless:
-	SKC_BLESS=1 INSTA_UPDATE=always cargo test --workspace --locked
+	SKC_BLESS=1 INSTA_UPDATE=always cargo test --locked --package harness --package reports
 	git status --short
 
-# A C compiler links Rust programs, and libc6-dev has the static libc.
+# A C compiler links Rust programs, and libc6-dev has the static libc: both are tried, because either
+# can be there without the other.
 needs:
-	@command -v cargo >/dev/null || { echo "A Rust toolchain is needed, 1.88 or later: see rustup.rs" >&2; exit 3; }
+	@minor=$$(cargo --version 2>/dev/null | cut -d. -f2); [ "$${minor:-0}" -ge 88 ] || \
+	    { echo "A Rust toolchain is needed, 1.88 or later: see rustup.rs" >&2; exit 3; }
 	@missing=; \
-	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	echo 'int main(void) { return 0; }' | cc -static -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v keyctl >/dev/null || missing="$$missing keyutils"; \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

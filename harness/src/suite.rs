@@ -34,16 +34,20 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Loads a folder; all that is wrong with all its files comes back at once.
+    /// Loads a folder; all that is wrong with all its files comes back at once. Without requirements
+    /// of its own, its cases cover those that come with the program.
     pub fn load(folder: &Path) -> Result<Suite, Vec<Diagnostic>> {
         let mut found = Vec::new();
-        let files = files::read(folder, &mut found);
+        let mut files = files::read(folder, &mut found);
+        files.beside.entry(REQUIREMENTS.to_owned()).or_insert_with(|| files::requirements().to_vec());
         Suite::assemble(files, found)
     }
 
     /// The cases that come with the program.
     pub fn embedded() -> Result<Suite, Vec<Diagnostic>> {
-        Suite::assemble(files::embedded(), Vec::new())
+        let mut found = Vec::new();
+        let files = files::embedded(&mut found);
+        Suite::assemble(files, found)
     }
 
     /// Every case, in the order of the ids of the files and of the rows in them.
@@ -86,9 +90,6 @@ impl Suite {
 
     fn assemble(files: Files, mut found: Vec<Diagnostic>) -> Result<Suite, Vec<Diagnostic>> {
         let requirements = beside(&files, REQUIREMENTS, requirement::read, &mut found);
-        if !files.beside.contains_key(REQUIREMENTS) {
-            found.push(Diagnostic::file(files.name(REQUIREMENTS), "the file of the requirements is missing"));
-        }
         let resolvable = found.is_empty();
         let deviations = beside(&files, DEVIATIONS, deviation::read, &mut found);
         let mut suite = Suite { cases: Vec::new(), requirements, deviations, sources: BTreeMap::new() };

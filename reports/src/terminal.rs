@@ -48,6 +48,9 @@ fn style_of(merit: Merit) -> Style {
 /// How many characters of a reason stand on its line.
 const REASON: usize = 200;
 
+/// How many skipped cases of one reason are named without being asked for.
+const FEW: usize = 3;
+
 /// Writes one case as it comes. What is as expected or was not asked is silent unless `verbose`.
 pub fn case(out: &mut impl Write, target: &Target, record: &CaseRecord, options: &Options) -> io::Result<()> {
     let status = Status::of(record);
@@ -99,9 +102,11 @@ fn concern(out: &mut impl Write, target: &Target, record: &CaseRecord, options: 
 /// Writes what a whole run came to.
 pub fn summary(out: &mut impl Write, run: &Run, options: &Options) -> io::Result<()> {
     let summary = Summary::of(run);
-    group_list(out, "Skipped", &summary.skips, options.verbose)?;
+    let most = |cases| if options.verbose { usize::MAX } else { cases };
+    group_list(out, "Skipped", &summary.skips, most(FEW))?;
     // Deviations are few and a person wants to know which: their cases are always named.
-    group_list(out, "Deviations of this target, as recorded", &summary.deviations, true)?;
+    let title = "Deviations of this target, as recorded; `skc show CASE` says more";
+    group_list(out, title, &summary.deviations, usize::MAX)?;
     if !summary.concerns.is_empty() {
         writeln!(out, "To be looked at")?;
         for (case, status) in &summary.concerns {
@@ -115,16 +120,18 @@ pub fn summary(out: &mut impl Write, run: &Run, options: &Options) -> io::Result
     verdict(out, &summary)
 }
 
-fn group_list(out: &mut impl Write, title: &str, groups: &[Group], cases: bool) -> io::Result<()> {
+/// Writes groups, and the cases of those that have `most` at most.
+fn group_list(out: &mut impl Write, title: &str, groups: &[Group], most: usize) -> io::Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
     writeln!(out, "{title}")?;
     for group in groups {
-        // Explanations are written in paragraphs; here each is a line.
+        // Explanations are written in paragraphs; here the first sentence of each is a line.
         let reason = group.reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        writeln!(out, "  {:>4}  {}", group.cases.len(), cut(&escape(&reason), REASON))?;
-        if cases {
+        let first = reason.split_inclusive(". ").next().unwrap_or_default().trim_end();
+        writeln!(out, "  {:>4}  {}", group.cases.len(), cut(&escape(first), REASON))?;
+        if group.cases.len() <= most {
             for case in &group.cases {
                 writeln!(out, "        {FAINT}{}{FAINT:#}", escape(case))?;
             }

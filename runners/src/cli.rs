@@ -46,7 +46,7 @@ Exit codes:
   0    everything that ran came out as expected
   1    a case failed, timed out, or passed where a deviation is recorded
   2    the command line or a case file is wrong
-  3    the environment failed: cases are broken, or none could be played
+  3    the environment failed: a case is broken, or no case could begin
   4    nothing ran: no case was chosen, or all were skipped
   130  interrupted";
 
@@ -113,7 +113,8 @@ enum Command {
 /// Where cases come from.
 #[derive(Args)]
 struct Source {
-    /// A folder of cases; without it, those that are part of this program
+    /// A folder of cases; without it, those that are part of this program. What its cases cover is in
+    /// its requirements.yaml, or without that in the one of this program
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
 }
@@ -142,7 +143,8 @@ struct Run {
     /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Records of an earlier run: fail only for what is worse than it was there
+    /// Records of an earlier run, or the folder that it reported to: fail only for what is worse than
+    /// it was there
     #[arg(long, value_name = "RECORDS")]
     baseline: Option<PathBuf>,
     /// `longest` first, by `name`, or `random` with an optional seed as in random:7
@@ -185,7 +187,8 @@ enum Format {
 
 #[derive(Args)]
 struct Check {
-    /// Folders of cases, or single files; without any, the cases that are part of this program
+    /// Folders of cases, chapters of them, or single files; without any, the cases that are part of this
+    /// program
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -207,12 +210,12 @@ struct List {
 
 #[derive(Args)]
 struct Show {
-    /// The id of the case
+    /// The id of the case, as in parent/multi-threaded
     #[arg(value_name = "CASE")]
     case: String,
     #[command(flatten)]
     source: Source,
-    /// Records to take the case's results from
+    /// Records, or folders that `skc run --report` wrote, to take the case's results from
     #[arg(long, value_name = "RECORDS")]
     records: Vec<PathBuf>,
 }
@@ -232,7 +235,7 @@ struct Report {
 
 #[derive(Args)]
 struct Compare {
-    /// The records of the earlier run
+    /// The records of the earlier run: a file, or the folder that `skc run --report` wrote
     old: PathBuf,
     /// The records of the later run
     new: PathBuf,

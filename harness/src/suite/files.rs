@@ -9,7 +9,7 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
-use super::BESIDE;
+use super::{BESIDE, REQUIREMENTS};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::limits;
 
@@ -60,8 +60,20 @@ fn is_segment(word: &str) -> bool {
     word.len() <= 64 && word.starts_with(|first| legal(first) && first != '-') && word.chars().all(legal)
 }
 
+/// A file with a name that nothing in a suite has. It is never passed over: a case that nobody plays
+/// would look like one that passes.
+fn no_case(file: &str) -> Diagnostic {
+    Diagnostic::file(file, "this is no case")
+        .help("a case is a .yaml file; folders and files are named with a-z, 0-9 and -")
+}
+
+/// The requirements that come with the program, for a folder that has none of its own.
+pub(super) fn requirements() -> &'static [u8] {
+    EMBEDDED.get_file(REQUIREMENTS).map(include_dir::File::contents).unwrap_or_default()
+}
+
 /// The files that come with the program.
-pub(super) fn embedded() -> Files {
+pub(super) fn embedded(found: &mut Vec<Diagnostic>) -> Files {
     let mut files = Files { folder: "cases".to_owned(), ..Files::default() };
     let mut folders = vec![&EMBEDDED];
     while let Some(folder) = folders.pop() {
@@ -71,7 +83,10 @@ pub(super) fn embedded() -> Files {
             match Files::kind(&path) {
                 Some(Kind::Case(id)) => files.cases.insert(id, file.contents().to_vec()),
                 Some(Kind::Beside) => files.beside.insert(path, file.contents().to_vec()),
-                None => None,
+                None => {
+                    found.push(no_case(&files.name(&path)));
+                    continue;
+                }
             };
         }
     }
@@ -128,10 +143,7 @@ fn visit(
     if !facts.is_file() {
         return Err(wrong("this is no plain file".to_owned()));
     }
-    let Some(kind) = Files::kind(path) else {
-        let help = "a case is a .yaml file; folders and files are named with a-z, 0-9 and -";
-        return Err(Box::new(Diagnostic::file(file.as_str(), "this is no case").help(help)));
-    };
+    let Some(kind) = Files::kind(path) else { return Err(Box::new(no_case(&file))) };
     let most = if matches!(kind, Kind::Beside) { BESIDE_SIZE } else { limits::FILE };
     if facts.len() > most {
         return Err(wrong(format!("the file has {} bytes; {most} are the most", facts.len())));

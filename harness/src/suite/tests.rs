@@ -77,8 +77,18 @@ fn what_does_not_hold_together_is_told(#[case] files: &[(&str, &str)], #[case] m
 }
 
 #[test]
-fn a_suite_has_requirements() {
-    assert_eq!(told(&folder(&[])), ["requirements.yaml: the file of the requirements is missing"]);
+fn a_folder_without_requirements_covers_those_of_the_program() {
+    assert_eq!(told(&folder(&[("a.yaml", &case("A", "JOIN-ANON-01"))])), Vec::<String>::new());
+    assert_eq!(told(&folder(&[("a.yaml", &case("A", "X-1"))])), ["a.yaml: no requirement `X-1`"]);
+}
+
+/// Whatever the folder has is built in: nothing is passed over on the way.
+#[test]
+fn the_program_has_every_case_of_the_folder() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases");
+    let ids = |suite: Suite| suite.cases.into_iter().map(|case| case.id).collect::<Vec<_>>();
+    let of_folder = Suite::load(&folder).map(ids).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_eq!(Suite::embedded().map(ids).unwrap_or_default(), of_folder);
 }
 
 #[test]

@@ -11,10 +11,15 @@ use harness::suite::Suite;
 /// The cases that filters mean, in the order of the suite; without filters, all. A filter that means
 /// nothing the suite knows of is an error, which says what may have been meant.
 pub(super) fn choose<'s>(suite: &'s Suite, filters: &[String]) -> Result<Vec<&'s Case>, String> {
-    for filter in filters {
-        if !suite.cases().iter().any(|case| means(filter, case)) && !is_requirement(suite, filter) {
-            return Err(unknown(suite, filter));
-        }
+    let means_something =
+        |filter: &str| suite.cases().iter().any(|case| means(filter, case)) || is_requirement(suite, filter);
+    let wrong: Vec<String> = filters
+        .iter()
+        .filter(|filter| !means_something(filter))
+        .map(|filter| unknown(suite, filter))
+        .collect();
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n       "));
     }
     let chosen = |case: &&Case| filters.is_empty() || filters.iter().any(|filter| means(filter, case));
     Ok(suite.cases().iter().filter(chosen).collect())

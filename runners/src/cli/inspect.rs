@@ -39,13 +39,19 @@ pub(super) fn check(args: &Check, terminal: Terminal) -> Result<u8, Trouble> {
 }
 
 fn check_path(path: &Path) -> Result<String, Vec<Diagnostic>> {
-    if path.is_dir() {
-        return Suite::load(path).map(|suite| counted(&path.display().to_string(), &suite));
-    }
-    // A file in a folder of cases is checked as part of it, but only what is wrong with it is told.
-    let Some(folder) = suite_of(path) else { return check_alone(path) };
-    let file = path.canonicalize().ok();
-    let own = |diagnostic: &Diagnostic| Path::new(&diagnostic.file).canonicalize().ok() == file;
+    let whole = |folder: &Path| Suite::load(folder).map(|suite| counted(&path.display().to_string(), &suite));
+    // A file or a chapter of a suite is checked as part of it, but only what is wrong with it is told.
+    let folder = match suite_of(path) {
+        Some(folder) if folder == path => return whole(path),
+        Some(folder) => folder,
+        None if path.is_dir() => return whole(path),
+        None => return check_alone(path),
+    };
+    let below = path.canonicalize().ok();
+    let own = |diagnostic: &Diagnostic| {
+        let file = Path::new(&diagnostic.file).canonicalize().ok();
+        file.zip(below.as_ref()).is_some_and(|(file, below)| file.starts_with(below))
+    };
     match Suite::load(&folder) {
         Ok(_) => Ok(format!("{}: no errors", path.display())),
         Err(found) => match found.into_iter().filter(own).collect::<Vec<_>>() {
@@ -55,9 +61,9 @@ fn check_path(path: &Path) -> Result<String, Vec<Diagnostic>> {
     }
 }
 
-/// The folder of cases that a file belongs to: the one with the requirements.
-fn suite_of(file: &Path) -> Option<PathBuf> {
-    file.ancestors().skip(1).find_map(|folder| {
+/// The folder of cases that a path is in, or is: the one with the requirements.
+fn suite_of(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find_map(|folder| {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         folder.join(REQUIREMENTS).is_file().then(|| folder.to_owned())
     })

@@ -32,7 +32,13 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
     let suite = args.source.load()?;
     let mut cases = choose(&suite, &args.filters).map_err(Trouble::Usage)?;
     cases.retain(|case| args.shard.is_none_or(|shard| shard.has(case)));
-    let baseline = args.baseline.as_deref().map(files::read).transpose()?;
+    let mut baseline = args.baseline.as_deref().map(files::read).transpose()?;
+    if let Some(baseline) = &mut baseline {
+        // What was not chosen this time has not vanished.
+        baseline.cases.retain(|record| {
+            suite.case(&record.case).is_none_or(|case| cases.iter().any(|it| it.id == case.id))
+        });
+    }
 
     let stop = Arc::new(Stop::new().map_err(environment)?);
     on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;

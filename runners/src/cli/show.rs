@@ -10,6 +10,7 @@ use harness::suite::Suite;
 use reports::status::{Status, reason};
 use reports::target_line;
 
+use super::choose::choose;
 use super::files::read;
 use super::{Show, Terminal, Trouble};
 
@@ -21,7 +22,14 @@ pub(super) fn show(args: &Show, terminal: Terminal) -> Result<u8, Trouble> {
     let suite = args.source.load()?;
     let Some(case) = suite.case(&args.case).or_else(|| first_row(&suite, &args.case)) else {
         let near = did_you_mean(&args.case, suite.cases().iter().map(|case| case.id.as_str()));
-        let help = near.map_or("; `skc list` shows all".into(), |near| format!(": did you mean `{near}`?"));
+        let help = match near {
+            Some(near) => format!(": did you mean `{near}`?"),
+            // A chapter or a requirement, most likely.
+            None if choose(&suite, std::slice::from_ref(&args.case)).is_ok() => {
+                format!("; `skc list {}` shows the cases that this means", args.case)
+            }
+            None => "; `skc list` shows all".into(),
+        };
         return Err(Trouble::Usage(format!("there is no case `{}`{help}", args.case)));
     };
     let runs = args.records.iter().map(|path| read(path)).collect::<Result<Vec<_>, Trouble>>()?;

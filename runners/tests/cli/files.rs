@@ -71,6 +71,8 @@ fn a_baseline_tolerates_what_it_has() {
     let (old, new) = (suite.beside("old"), suite.beside("new"));
     assert_eq!(suite.run(&["--report", &old]).code, 1);
     assert_eq!(suite.run(&["--baseline", &old]).code, 0);
+    let part = suite.run(&["good/one", "--baseline", &old]);
+    assert!(!part.out.contains("vanished"), "what was not chosen is not missed: {}", part.out);
     suite.write(
         "bad/two.yaml",
         "title: Another\ncovers: [A-02]\nactors:\n  a: {uid: 0}\nsteps:\n  - a: getuid() = 1\n",

@@ -42,6 +42,22 @@ fn an_unknown_filter_says_what_is_near(#[case] filter: &str, #[case] help: &str)
 }
 
 #[test]
+fn a_chapter_cannot_be_shown_but_listed() {
+    let output = skc(&["show", "parent"]);
+    assert_eq!(output.code, 2);
+    assert!(output.err.contains("`skc list parent`"), "{}", output.err);
+}
+
+#[test]
+fn all_unknown_filters_are_told_at_once() {
+    let output = Suite::new().run(&["good/oen", "good/one", "A-04"]);
+    assert_eq!(output.code, 2);
+    for part in ["`good/oen` is no", "`A-04` is no"] {
+        assert!(output.err.contains(part), "{part}: {}", output.err);
+    }
+}
+
+#[test]
 fn a_row_is_named_with_its_brackets() {
     let suite = Suite::new();
     suite.write(

@@ -77,6 +77,9 @@ fn a_file_is_checked_as_part_of_its_folder() {
     let wrong = check("good/other.yaml");
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("no requirement `B-77`"), "{}", wrong.err);
+    // So is a chapter.
+    assert_eq!(check("bad").code, 0);
+    assert_eq!(check("good").code, 2);
 }
 
 #[test]
