@@ -64,10 +64,9 @@ pub fn fork(flags: i32) -> Result<Side, nix::errno::Errno> {
     // SAFETY: without CLONE_VM the child has a copy of everything; no other thread holds a lock in it.
     let result =
         unsafe { syscall(libc::SYS_clone as usize, [(flags | libc::SIGCHLD) as usize, 0, 0, 0, 0, 0]) };
-    match result {
+    match sys::checked(result)? {
         0 => Ok(Side::Child),
-        pid if !is_error(pid) => Ok(Side::Parent(pid as i32)),
-        error => Err(nix::errno::Errno::from_raw(-error as i32)),
+        pid => Ok(Side::Parent(pid as i32)),
     }
 }
 
@@ -114,7 +113,7 @@ unsafe fn send(channel: i32, mut from: *const u8, mut size: usize) {
         }
         if sent <= 0 {
             // The stage has gone: so has the case.
-            let _ = sys::plain(libc::SYS_exit_group, &[102]);
+            exit_process(102);
         }
         // SAFETY: the kernel has sent no more than there was.
         from = unsafe { from.add(sent as usize) };
@@ -133,7 +132,7 @@ unsafe fn receive(channel: i32, mut to: *mut u8, mut size: usize) {
             continue;
         }
         if got <= 0 {
-            let _ = sys::plain(libc::SYS_exit_group, &[103]);
+            exit_process(103);
         }
         // SAFETY: the kernel has written no more than there was room for.
         to = unsafe { to.add(got as usize) };
@@ -157,20 +156,25 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
             receive(channel, arena, HEAD);
             let head = arena.cast::<Head>().read();
             let (calls, fixes, size) = (head.calls as usize, head.fixes as usize, head.size as usize);
-            let image = HEAD + calls * size_of::<CallWords>() + fixes * size_of::<Fix>();
-            if size > REQUEST || image > size || calls > CALLS || head.out as usize > OUT {
-                let _ = sys::plain(libc::SYS_exit_group, &[104]);
+            if size > REQUEST || calls > CALLS || fixes > REQUEST || head.out as usize > OUT {
+                exit_process(104);
             }
+            let image = HEAD + calls * size_of::<CallWords>() + fixes * size_of::<Fix>();
+            if image > size {
+                exit_process(104);
+            }
+            let room = size - image;
             receive(channel, arena.add(HEAD), size - HEAD);
             let call = arena.add(HEAD).cast::<CallWords>();
             let image = arena.add(image);
             let fix = call.add(calls).cast::<Fix>();
             for at in 0..fixes {
                 let Fix { at, width } = fix.add(at).read();
-                if at as usize + 8 > IMAGE {
-                    continue;
+                let at = at as usize;
+                if at > room || width as usize > room - at {
+                    exit_process(104);
                 }
-                let place = image.add(at as usize);
+                let place = image.add(at);
                 match width {
                     4 => place
                         .cast::<u32>()
@@ -355,9 +359,15 @@ unsafe fn run(call: CallWords, image: *mut u8, out: *mut u8, room: usize) -> isi
         let mut result = child;
         if hosts == 0 && !is_error(child) {
             let mut status = 0i32;
-            while syscall(libc::SYS_wait4 as usize, [child as usize, &raw mut status as usize, 0, 0, 0, 0])
-                == -(libc::EINTR as isize)
-            {}
+            result = loop {
+                let place = &raw mut status as usize;
+                match syscall(libc::SYS_wait4 as usize, [child as usize, place, 0, 0, 0, 0]) {
+                    error if error == -(libc::EINTR as isize) => {}
+                    // Without a wait there is no status, and none must not look like success.
+                    error if is_error(error) => break error,
+                    _ => break status as isize,
+                }
+            };
             let mut filled = 0;
             while filled < room {
                 let from = [file as usize, out as usize + filled, room - filled, filled, 0, 0];
@@ -366,7 +376,6 @@ unsafe fn run(call: CallWords, image: *mut u8, out: *mut u8, room: usize) -> isi
                     count => filled += count as usize,
                 }
             }
-            result = status as isize;
         }
         syscall(libc::SYS_close as usize, [file as usize, 0, 0, 0, 0, 0]);
         result
@@ -408,10 +417,11 @@ fn spin(nanoseconds: u64) -> isize {
     const MEASURE: u64 = 200_000;
     let (time, count) = (monotonic(), counter());
     while monotonic() < time + MEASURE {}
-    let (time, count) = (monotonic() - time, counter() - count);
-    let turns = (u128::from(count) * u128::from(nanoseconds) / u128::from(time)) as u64;
+    let (time, count) = (monotonic() - time, counter().saturating_sub(count));
+    let turns = (u128::from(count) * u128::from(nanoseconds) / u128::from(time.max(1))) as u64;
     let start = counter();
-    while counter() - start < turns {
+    // On another processor the counter may stand a little behind.
+    while counter().saturating_sub(start) < turns {
         std::hint::spin_loop();
     }
     0

@@ -6,12 +6,22 @@
 use std::arch::asm;
 use std::ptr;
 
+use nix::errno::Errno;
+
 /// The most negative result that is an error number.
 const MAX_ERRNO: isize = -4095;
 
 /// If a result is an error; its number then is the negated result.
 pub fn is_error(result: isize) -> bool {
     (MAX_ERRNO..0).contains(&result)
+}
+
+/// A result as libc would give it.
+pub fn checked(result: isize) -> Result<i64, Errno> {
+    match is_error(result) {
+        true => Err(Errno::from_raw(-result as i32)),
+        false => Ok(result as i64),
+    }
 }
 
 /// One system call by the architecture's own entry. Gives what the kernel gives, errors negated:
@@ -126,7 +136,8 @@ pub unsafe fn clone_on_stack(
     argument: usize,
 ) -> isize {
     let result;
-    // SAFETY: the caller gives the stack; the child touches nothing of the caller's frame.
+    // SAFETY: the caller gives the stack, and the child uses no other: it takes both words off, which
+    // leaves the stack aligned for the call, and never returns. In the caller this is one system call.
     unsafe {
         let top = stack.cast::<usize>().sub(2);
         top.write(argument);
@@ -144,11 +155,12 @@ pub unsafe fn clone_on_stack(
             inlateout("rax") libc::SYS_clone as isize => result,
             in("rdi") flags,
             in("rsi") top,
-            in("rdx") 0,
-            in("r10") 0,
-            in("r8") 0,
+            in("rdx") 0usize,
+            in("r10") 0usize,
+            in("r8") 0usize,
             lateout("rcx") _,
             lateout("r11") _,
+            options(nostack),
         );
     }
     result
@@ -168,7 +180,8 @@ pub unsafe fn clone_on_stack(
     argument: usize,
 ) -> isize {
     let result;
-    // SAFETY: the caller gives the stack; the child touches nothing of the caller's frame.
+    // SAFETY: the caller gives the stack, and the child uses no other: it takes both words off, which
+    // leaves the stack aligned for the call, and never returns. In the caller this is one system call.
     unsafe {
         let top = stack.cast::<usize>().sub(2);
         top.write(argument);
@@ -184,35 +197,33 @@ pub unsafe fn clone_on_stack(
             in("x8") libc::SYS_clone,
             inlateout("x0") flags as isize => result,
             in("x1") top,
-            in("x2") 0,
-            in("x3") 0,
-            in("x4") 0,
+            in("x2") 0usize,
+            in("x3") 0usize,
+            in("x4") 0usize,
+            options(nostack),
         );
     }
     result
 }
 
 /// A system call whose arguments are numbers alone.
-pub fn plain(number: i64, args: &[i64]) -> Result<i64, nix::errno::Errno> {
+pub fn plain(number: i64, args: &[i64]) -> Result<i64, Errno> {
     let mut words = [0; 6];
     for (word, arg) in words.iter_mut().zip(args) {
         *word = *arg as usize;
     }
     // SAFETY: the callers in this crate pass no pointers here, so no memory is touched.
     let result = unsafe { syscall(number as usize, words) };
-    match is_error(result) {
-        true => Err(nix::errno::Errno::from_raw(-result as i32)),
-        false => Ok(result as i64),
-    }
+    checked(result)
 }
 
 /// Gives the caller an anonymous session keyring of its own.
-pub fn join_anonymous_session() -> Result<i64, nix::errno::Errno> {
+pub fn join_anonymous_session() -> Result<i64, Errno> {
     plain(libc::SYS_keyctl, &[libc::KEYCTL_JOIN_SESSION_KEYRING as i64, 0])
 }
 
 /// Sets the permitted and effective capabilities to just these bits; inheritable ones to none.
-pub fn set_capabilities(bits: u64) -> Result<(), nix::errno::Errno> {
+pub fn set_capabilities(bits: u64) -> Result<(), Errno> {
     let data = capability_words(bits);
     // SAFETY: both structures live until the call is over and have the layout of capset(2), version 3.
     let result = unsafe {
@@ -221,10 +232,7 @@ pub fn set_capabilities(bits: u64) -> Result<(), nix::errno::Errno> {
             [&raw const data as usize, &raw const data as usize + CAPABILITY_HEADER, 0, 0, 0, 0],
         )
     };
-    match is_error(result) {
-        true => Err(nix::errno::Errno::from_raw(-result as i32)),
-        false => Ok(()),
-    }
+    checked(result).map(drop)
 }
 
 /// Bytes of the header in [`capability_words`].
@@ -255,7 +263,7 @@ pub fn map(size: usize) -> Option<*mut u8> {
 }
 
 /// Changes the attributes of all mounts of the caller's mount namespace, from the root on: mount_setattr(2).
-pub fn mount_setattr_recursively(attributes: &libc::mount_attr) -> Result<(), nix::errno::Errno> {
+pub fn mount_setattr_recursively(attributes: &libc::mount_attr) -> Result<(), Errno> {
     // SAFETY: path and structure outlive the call.
     let result = unsafe {
         syscall(
@@ -270,15 +278,12 @@ pub fn mount_setattr_recursively(attributes: &libc::mount_attr) -> Result<(), ni
             ],
         )
     };
-    match is_error(result) {
-        true => Err(nix::errno::Errno::from_raw(-result as i32)),
-        false => Ok(()),
-    }
+    checked(result).map(drop)
 }
 
 /// Sets an extended attribute of a file: setxattr(2).
-pub fn set_attribute(path: &str, name: &std::ffi::CStr, value: &[u8]) -> Result<(), nix::errno::Errno> {
-    let path = std::ffi::CString::new(path).map_err(|_| nix::errno::Errno::EINVAL)?;
+pub fn set_attribute(path: &str, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Errno> {
+    let path = std::ffi::CString::new(path).map_err(|_| Errno::EINVAL)?;
     // SAFETY: both strings and the value outlive the call.
     let result = unsafe {
         syscall(
@@ -286,10 +291,7 @@ pub fn set_attribute(path: &str, name: &std::ffi::CStr, value: &[u8]) -> Result<
             [path.as_ptr() as usize, name.as_ptr() as usize, value.as_ptr() as usize, value.len(), 0, 0],
         )
     };
-    match is_error(result) {
-        true => Err(nix::errno::Errno::from_raw(-result as i32)),
-        false => Ok(()),
-    }
+    checked(result).map(drop)
 }
 
 /// If the 32-bit entry works. Without it the calling process is killed by SIGSEGV, so ask in a child.

@@ -1,5 +1,8 @@
 //! If the steps of a case make sense together: what is bound, who is asked, what qualifies what.
 //!
+//! Behind a step that could not be read nothing is certain of names and actors, which it may have bound,
+//! born or ended; what a later step says for itself is checked all the same.
+//!
 //! The walk over the steps lives here; the kinds of values are `kinds`', and who is alive is `life`'s.
 //! The text of a step has been read before, and no target is known yet.
 
@@ -11,31 +14,38 @@ use std::ops::Range;
 
 use super::diagnostic::{Diagnostic, Problems, Source, shown};
 use super::step::{OutcomePlaces, Places};
-use super::{Abi, Act, Alternative, Bound, Call, Case, Expr, Outcome, Step, Variant};
+use super::{Abi, Act, Actor, Alternative, Bound, Call, Expr, Outcome, Step, Variant};
 use crate::ops::Op;
 use kinds::Shape;
 use life::{Effect, People};
 
-/// Checks a case. `places` belongs to its steps and `actors` to its actors, in their order.
+/// Checks the steps of a case, of which some may not have been readable. `places` belongs to the
+/// actors, in their order; `certain` says that these are all that the file declares. Gives what no step
+/// makes use of, if that is certain: of a table, another row may.
 pub fn check(
     source: &Source,
-    case: &Case,
-    places: &[Places],
-    actors: &[Range<usize>],
+    actors: &[Actor],
+    places: &[Range<usize>],
+    certain: bool,
+    steps: &[Option<(Step, Places)>],
     problems: &mut Problems,
-) {
+) -> Option<Vec<Diagnostic>> {
     let mut checker = Checker {
         source,
-        people: People::new(&case.actors, actors),
+        certain,
+        people: People::new(actors, places),
         variables: BTreeMap::new(),
         missed: BTreeSet::new(),
         started: BTreeMap::new(),
         problems,
     };
-    for (step, place) in case.steps.iter().zip(places) {
-        checker.step(step, place);
+    for step in steps {
+        match step {
+            Some((step, places)) => checker.step(step, places),
+            None => checker.certain = false,
+        }
     }
-    checker.finish();
+    checker.certain.then(|| checker.finish())
 }
 
 /// A variable that some step has bound.
@@ -58,6 +68,8 @@ struct Started {
 
 struct Checker<'s, 'p> {
     source: &'s Source,
+    /// If all that stands before could be read, so that names and actors are known.
+    certain: bool,
     people: People,
     variables: BTreeMap<String, Variable>,
     /// Names of variables that were used before they were bound: told once is enough.
@@ -118,6 +130,9 @@ impl Checker<'_, '_> {
     }
 
     fn unable(&mut self, name: &str, why: String, place: Range<usize>) {
+        if !self.certain {
+            return;
+        }
         let alive = self.people.alive();
         let error = self.source.error(place, why);
         let error = error.label(format!("alive at this step: {}", alive.join(", ")));
@@ -154,6 +169,9 @@ impl Checker<'_, '_> {
             return;
         }
         self.missed.insert(name.to_owned());
+        if !self.certain {
+            return;
+        }
         let error = self.source.error(place.clone(), format!("`${name}` is not bound here"));
         let bound = self.variables.keys().map(String::as_str);
         let error = match super::diagnostic::did_you_mean(name, bound) {
@@ -258,6 +276,9 @@ impl Checker<'_, '_> {
     fn ends(&mut self, step: &Step, name: &str, outcome: &Outcome, places: &Places, after: &mut After) {
         let source = self.source;
         let Some(started) = self.started.get_mut(name) else {
+            if !self.certain {
+                return;
+            }
             let error = source.error(places.name.clone(), format!("no step has started `{}`", shown(name)));
             let names: Vec<&str> = self.started.keys().map(String::as_str).collect();
             let error = error.suggest(name, names);
@@ -325,7 +346,9 @@ impl Checker<'_, '_> {
         let effect = life::effect(actor, call, born);
         if let Err(why) = self.people.can(&effect) {
             let place = if born.is_some() { places.outcome.parts.first() } else { places.args.first() };
-            self.error(place.unwrap_or(&places.call).clone(), why);
+            if self.certain {
+                self.error(place.unwrap_or(&places.call).clone(), why);
+            }
             return None;
         }
         Some(effect)
@@ -420,11 +443,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn finish(mut self) {
+    /// Tells of calls that no step ends; gives the variables and actors that no step uses.
+    fn finish(mut self) -> Vec<Diagnostic> {
+        let mut unused = Vec::new();
         for (name, variable) in std::mem::take(&mut self.variables) {
             if !variable.used && !self.missed.contains(&name) {
                 let error = self.source.error(variable.place, format!("`${name}` is bound and never used"));
-                self.push(error.help("write `= ok` if any success will do"));
+                unused.push(error.help("write `= ok` if any success will do"));
             }
         }
         for (name, started) in std::mem::take(&mut self.started) {
@@ -435,8 +460,9 @@ impl Checker<'_, '_> {
         }
         for (name, place) in self.people.idle() {
             let error = self.source.error(place, format!("actor `{name}` takes part in no step"));
-            self.push(error.help("take it out"));
+            unused.push(error.help("take it out"));
         }
+        unused
     }
 
     fn error(&mut self, place: Range<usize>, message: impl AsRef<str>) {

@@ -61,6 +61,34 @@ struct Loader<'s, 'p> {
     fields: Fields<'s, 'p>,
 }
 
+/// What the rows of a file make use of together; a file without a table is one row.
+#[derive(Default)]
+struct Usage {
+    /// The columns that some row has put into a step.
+    columns: BTreeSet<String>,
+    /// The bytes of all steps.
+    bytes: usize,
+    /// What no row so far makes use of.
+    unused: Option<Vec<Diagnostic>>,
+    /// If there is a row of which that is not known.
+    uncertain: bool,
+}
+
+impl Usage {
+    /// Adds what one row makes no use of.
+    fn add(&mut self, row: Option<Vec<Diagnostic>>) {
+        let Some(row) = row else {
+            self.uncertain = true;
+            return;
+        };
+        let place = |unused: &Diagnostic| (unused.line, unused.column);
+        match &mut self.unused {
+            None => self.unused = Some(row),
+            Some(unused) => unused.retain(|one| row.iter().any(|other| place(one) == place(other))),
+        }
+    }
+}
+
 impl Loader<'_, '_> {
     fn cases(&mut self, id: &str, root: &Node) -> Vec<Case> {
         let Data::Map(entries) = &root.data else {
@@ -83,19 +111,31 @@ impl Loader<'_, '_> {
         let Some(steps) = self.fields.required(root, "steps").and_then(|node| self.step_list(node)) else {
             return Vec::new();
         };
+        let mut usage = Usage::default();
         match rows {
-            None => self.trial(frame, root, steps, None, &mut BTreeSet::new(), &mut 0).into_iter().collect(),
-            Some(rows) => self.trials(&frame, root, steps, &rows),
+            None => {
+                let case = self.trial(frame, root, steps, None, &mut usage);
+                usage.unused.into_iter().flatten().for_each(|unused| self.fields.push(unused));
+                vec![case]
+            }
+            Some(rows) => self.trials(&frame, root, steps, &rows, usage),
         }
     }
 
     /// A case for each row.
-    fn trials(&mut self, frame: &Case, root: &Node, steps: &[Node], rows: &[Row]) -> Vec<Case> {
-        let (mut cases, mut used, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
+    fn trials(
+        &mut self,
+        frame: &Case,
+        root: &Node,
+        steps: &[Node],
+        rows: &[Row],
+        mut usage: Usage,
+    ) -> Vec<Case> {
+        let mut cases = Vec::new();
         for row in rows {
             let case = Case { id: format!("{}[{}]", frame.id, row.name), ..frame.clone() };
-            cases.extend(self.trial(case, root, steps, Some(row), &mut used, &mut bytes));
-            if bytes > limits::EXPANDED {
+            cases.push(self.trial(case, root, steps, Some(row), &mut usage));
+            if usage.bytes > limits::EXPANDED {
                 let message = format!("the steps of all rows have more than {} bytes", limits::EXPANDED);
                 self.fields.error(self.place_of(root, "table"), message);
                 return Vec::new();
@@ -104,12 +144,13 @@ impl Loader<'_, '_> {
                 return Vec::new();
             }
         }
-        // A step that could not be read may use any column.
-        if !self.fields.problems.is_empty() {
+        // A step that could not be read may use anything.
+        if usage.uncertain {
             return Vec::new();
         }
+        usage.unused.into_iter().flatten().for_each(|unused| self.fields.push(unused));
         let columns = rows.first().map(|row| row.columns.keys().cloned().collect()).unwrap_or_default();
-        for unused in BTreeSet::difference(&columns, &used) {
+        for unused in BTreeSet::difference(&columns, &usage.columns) {
             let place = self.place_of(root, "table");
             let message = format!("no step uses the column `{unused}`");
             self.fields.push(
@@ -128,32 +169,26 @@ impl Loader<'_, '_> {
         root: &Node,
         nodes: &[Node],
         row: Option<&Row>,
-        used: &mut BTreeSet<String>,
-        bytes: &mut usize,
-    ) -> Option<Case> {
+        usage: &mut Usage,
+    ) -> Case {
         let mut reader = Reader {
             source: self.fields.source,
             substitution: Substitution::new(row),
             row: row.map(|row| row.name.as_str()),
             problems: self.fields.problems,
         };
-        let mut places: Vec<Places> = Vec::new();
-        for node in nodes {
-            if let Some((step, place)) = reader.step(node) {
-                case.steps.push(step);
-                places.push(place);
-            }
-        }
-        used.extend(reader.substitution.used().iter().cloned());
-        *bytes += reader.substitution.bytes();
+        let steps: Vec<Option<(Step, Places)>> = nodes.iter().map(|node| reader.step(node)).collect();
+        usage.columns.extend(reader.substitution.used().iter().cloned());
+        usage.bytes += reader.substitution.bytes();
+
+        let places = self.actor_places(root);
+        let all_declared = !places.is_empty() && places.len() == case.actors.len();
+        let problems = &mut *self.fields.problems;
+        let unused = check::check(self.fields.source, &case.actors, &places, all_declared, &steps, problems);
+        usage.add(unused);
+        case.steps = steps.into_iter().flatten().map(|(step, _)| step).collect();
         self.count_steps(root, &case.steps);
-        // A step that could not be read may have bound or born what later ones name: what these
-        // would be blamed for may not be their fault.
-        let actors = self.actor_places(root);
-        if places.len() == nodes.len() && actors.len() == case.actors.len() {
-            check::check(self.fields.source, &case, &places, &actors, self.fields.problems);
-        }
-        Some(case)
+        case
     }
 
     fn count_steps(&mut self, root: &Node, steps: &[Step]) {
