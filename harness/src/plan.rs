@@ -187,6 +187,11 @@ fn one_id(
     if target.ids == Ids::Block {
         return Ok(None);
     }
+    // There a user namespace has neither user keyrings nor names of its own: a case would work on what
+    // the machine's own user has.
+    if target.implementation == "linux" && target.version < Version(5, 3) {
+        return Err(Skip("before Linux 5.3 an unprivileged user's namespaces share the user keyrings of the machine: run it as root".into()));
+    }
     let root = "an unprivileged user can map one of each: run it as root";
     // What counts a user's keys, or uses up a user's quota, must not meet those that the machine's own
     // user has.
@@ -314,6 +319,17 @@ mod tests {
         #[case] expected: &str,
     ) {
         let reason = reason(&case(actors, steps), &target(Ids::Block, lacking));
+        assert!(reason.contains(expected), "{reason}");
+    }
+
+    #[rstest]
+    #[case("5.2", Ids::One, "share the user keyrings of the machine")]
+    #[case("5.3", Ids::One, "planned")]
+    #[case("5.2", Ids::Block, "planned")]
+    fn an_old_kernel_keeps_no_user_apart(#[case] version: &str, #[case] ids: Ids, #[case] expected: &str) {
+        let mut target = target(ids, &[]);
+        target.version = Version::parse(version).unwrap();
+        let reason = reason(&case(ALICE, GETUID), &target);
         assert!(reason.contains(expected), "{reason}");
     }
 
