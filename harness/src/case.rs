@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::Op;
+use crate::ops::{Gives, Kind, Op};
 use crate::value::{Bytes, Errno};
 
 /// One trial: a case file, or one row of its table.
@@ -184,6 +184,31 @@ pub struct Call {
     pub op: Op,
     /// Its arguments.
     pub args: Vec<Expr>,
+}
+
+/// The word among the arguments of `run` that stands for an actor's program.
+pub const HOSTED: &str = "ACTOR";
+
+impl Call {
+    /// What the call gives when it succeeds, in the light of its arguments.
+    pub fn gives(&self) -> Gives {
+        let spec = self.op.spec();
+        let brings_buffer = (spec.params.len()..self.args.len())
+            .any(|at| spec.param(at).is_some_and(|param| param.kind == Kind::Buffer));
+        match spec.gives {
+            _ if self.hosts_actor() => Gives::Actor,
+            // What is in the buffer of a case is the kernel's and the case's: the call gives the number
+            // that the kernel returned.
+            _ if brings_buffer => Gives::Number,
+            gives => gives,
+        }
+    }
+
+    /// If the call runs a foreign program that hosts an actor.
+    pub fn hosts_actor(&self) -> bool {
+        let hosted = |arg: &Expr| matches!(arg, Expr::Name(name) if name == HOSTED);
+        self.op == Op::Run && self.args.iter().any(hosted)
+    }
 }
 
 /// A value as a case writes it.

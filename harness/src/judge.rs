@@ -34,7 +34,7 @@ pub struct Binding {
 /// The variables that are bound so far.
 pub type Bindings = BTreeMap<String, Binding>;
 
-/// If an outcome is met. `Err` names a variable that has no value.
+/// If an outcome is met. `Err` says what in it has no meaning, such as a variable without a value.
 pub fn met(
     outcome: &Outcome,
     gives: Gives,
@@ -66,7 +66,7 @@ pub fn met(
     })
 }
 
-/// The value that an expression stands for. `Err` names a variable that has none.
+/// The value that an expression stands for. `Err` says why it has none.
 pub fn resolve(expr: &Expr, bindings: &Bindings) -> Result<Value, String> {
     Ok(match expr {
         Expr::Null => Value::Null,
@@ -79,7 +79,10 @@ pub fn resolve(expr: &Expr, bindings: &Bindings) -> Result<Value, String> {
         Expr::Buffer(size) => Value::Buffer(*size),
         Expr::Name(name) => Value::Name(name.clone()),
         Expr::Errno(errno) => Value::Number(errno.0.into()),
-        Expr::Var(name) => bindings.get(name).map(|binding| binding.value.clone()).ok_or(name)?,
+        Expr::Var(name) => {
+            let binding = bindings.get(name).ok_or_else(|| format!("${name} has no value"))?;
+            binding.value.clone()
+        }
         Expr::Set(members) => {
             let mut set = BTreeSet::new();
             for member in members {
@@ -198,7 +201,7 @@ fn show_expr(expr: &Expr, bindings: &Bindings) -> Shown {
         },
         (_, Ok(value @ Value::Members(_))) => show_value(&value, bindings),
         (_, Ok(value)) => plain(value.to_string()),
-        (_, Err(name)) => plain(format!("${name}, which has no value")),
+        (_, Err(why)) => plain(why),
     }
 }
 
@@ -374,6 +377,9 @@ mod tests {
     #[test]
     fn a_variable_without_a_value_is_named() {
         let outcome = is(Expr::Var("nobody".into()));
-        assert_eq!(super::met(&outcome, Gives::Serial, &number(1), &bindings()), Err("nobody".into()));
+        assert_eq!(
+            super::met(&outcome, Gives::Serial, &number(1), &bindings()),
+            Err("$nobody has no value".into())
+        );
     }
 }

@@ -123,7 +123,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
     }
 
     let stage = Resources {
-        files: needs.contains(&Need::Files) || hosts_an_actor(&calls),
+        files: needs.contains(&Need::Files) || calls.iter().any(|(call, _)| call.hosts_actor()),
         proc: needs.contains(&Need::Proc) || case.actors.iter().any(|actor| actor.userns.is_some()),
         programs: needs.contains(&Need::Programs),
         one: one_id(case, &calls, &needs, target)?,
@@ -171,10 +171,6 @@ fn calls(steps: &[Step]) -> Vec<(&Call, Abi)> {
             Act::Check { .. } | Act::Ends { .. } => vec![],
         })
         .collect()
-}
-
-fn hosts_an_actor(calls: &[(&Call, Abi)]) -> bool {
-    calls.iter().any(|(call, _)| call.op == Op::Run && call.args.contains(&Expr::Name("ACTOR".into())))
 }
 
 /// The single ids of the case on a target that has no more, or the reason why that is not enough.

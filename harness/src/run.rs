@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::case::{Abi, Act, Call, Case, Expr, Outcome, Step};
 use crate::judge::{self, Binding, Bindings, Observed};
-use crate::ops::{Gives, Kind, Op};
+use crate::ops::{Gives, Op};
 use crate::plan::{Plan, Skip};
 use crate::record::{CaseRecord, Shown, Standing, StepRecord, Verdict};
 use crate::value::Value;
@@ -195,20 +195,20 @@ impl Play<'_> {
         for repetition in 1..=step.times {
             let deadline = step.within.map(|within| Instant::now() + within);
             let mut pause = SHORTEST_PAUSE;
-            let (asked, observed) = loop {
+            let (asked, observed, met) = loop {
                 let asked = self.ask(step, actor, call, outcome, repetition, None)?;
                 let observed = self.await_reply(step, &asked)?;
-                let met = judge::met(outcome, asked.gives, &observed, &self.bindings).map_err(unbound)?;
+                let met = judge::met(outcome, asked.gives, &observed, &self.bindings).map_err(broken)?;
                 match deadline {
                     Some(deadline) if !met && Instant::now() < deadline => std::thread::sleep(pause),
-                    _ => break (asked, observed),
+                    _ => break (asked, observed, met),
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             };
-            if !judge::met(outcome, asked.gives, &observed, &self.bindings).map_err(unbound)? {
-                return self.judge(step, outcome, asked.gives, &observed, began);
-            }
             last = Some((asked, observed));
+            if !met {
+                break;
+            }
         }
         match last {
             Some((asked, observed)) => self.judge(step, outcome, asked.gives, &observed, began),
@@ -253,9 +253,9 @@ impl Play<'_> {
                 arg => judge::resolve(arg, &self.bindings),
             })
             .collect::<Result<Vec<Value>, String>>()
-            .map_err(unbound)?;
+            .map_err(broken)?;
         self.asked += 1;
-        let asked = Asked { id: self.asked, actor: actor.to_owned(), gives: gives(call) };
+        let asked = Asked { id: self.asked, actor: actor.to_owned(), gives: call.gives() };
         self.open.insert(asked.id, asked.actor.clone());
         let born = match outcome {
             Outcome::Born(name) => Some(name.clone()),
@@ -327,7 +327,7 @@ impl Play<'_> {
         observed: &Observed,
         began: Instant,
     ) -> Result<(), End> {
-        let met = judge::met(outcome, gives, observed, &self.bindings).map_err(unbound)?;
+        let met = judge::met(outcome, gives, observed, &self.bindings).map_err(broken)?;
         let expected = judge::show_outcome(outcome, &self.bindings);
         let shown = judge::show_observed(observed, outcome, &self.bindings);
         let reason = format!("line {}: expected {}, observed {}", step.line, named(&expected), named(&shown));
@@ -350,18 +350,6 @@ impl Play<'_> {
         }
         Ok(())
     }
-}
-
-/// What a call gives: a call with a buffer of its own gives the number that the kernel returned.
-fn gives(call: &Call) -> Gives {
-    let spec = call.op.spec();
-    let buffer = (spec.params.len()..call.args.len())
-        .any(|at| spec.param(at).is_some_and(|param| param.kind == Kind::Buffer));
-    if buffer { Gives::Number } else { spec.gives }
-}
-
-fn unbound(name: String) -> End {
-    broken(format!("${name} has no value"))
 }
 
 fn named(shown: &Shown) -> String {

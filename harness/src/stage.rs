@@ -8,6 +8,8 @@ pub mod enclosure;
 pub mod files;
 pub mod probe;
 
+mod answers;
+mod ends;
 mod player;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,21 +19,19 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::Pid;
 
 use self::files::Files;
 use self::player::{Exit, Life, Pending, Player};
 use crate::actor::life::{self, Side};
 use crate::actor::message::{Answer, Arg, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
-use crate::actor::{reading, sys};
+use crate::actor::sys;
 use crate::case::{Act, Actor, Outcome, Session, Step};
 use crate::judge::Observed;
 use crate::ops::Op;
 use crate::plan::Plan;
 use crate::run::{Lost, Question, Reply, Stage};
-use crate::value::{Errno as Number, Value};
+use crate::value::Value;
 
 /// How often silent actors are looked after.
 const SLICE: Duration = Duration::from_millis(50);
@@ -169,147 +169,15 @@ impl Local {
         }
         let mut pause = SLICE;
         for name in &names {
-            if let Some(Pending::Exit { .. }) = self.player(name)?.pending {
-                self.follow_exit(name)?;
-                pause = GLANCE;
+            match self.player(name)?.pending {
+                Some(Pending::Exit { .. }) => self.follow_exit(name)?,
+                Some(Pending::Death { .. }) => self.follow_death(name)?,
+                Some(Pending::Connection { .. }) => self.follow_connection(name)?,
+                _ => continue,
             }
-            if let Some(Pending::Death { .. }) = self.player(name)?.pending {
-                self.follow_death(name)?;
-                pause = GLANCE;
-            }
-            if let Some(Pending::Connection { .. }) = self.player(name)?.pending {
-                self.follow_connection(name)?;
-                pause = GLANCE;
-            }
+            pause = GLANCE;
         }
         Ok(pause)
-    }
-
-    fn heard(&mut self, name: &str, answer: Answer) -> Result<(), Lost> {
-        if answer.id == 0 {
-            return self.reported(name, &answer);
-        }
-        let player = self.player(name)?;
-        let Some(pending) = player.pending.take() else {
-            return Err(Lost(format!("{name} answered unasked")));
-        };
-        if pending.id() != answer.id {
-            return Err(Lost(format!("{name} answered question {} instead of {}", answer.id, pending.id())));
-        }
-        let failed =
-            sys::is_error(answer.result as isize).then(|| Observed::Fails(Number(-answer.result as i32)));
-        match pending {
-            Pending::Answer { id, reading, out } => {
-                if out > 0 {
-                    player.touched = answer.touched;
-                }
-                let observed = reading::observe(&reading, &answer, out);
-                self.done(id, name, observed);
-            }
-            Pending::Birth { id, child, suspends, reported } => match failed {
-                Some(observed) => self.done(id, name, observed),
-                None => {
-                    let process = answer.result as i32;
-                    let newborn = self.player(&child)?;
-                    newborn.thread = process;
-                    if newborn.leader == child {
-                        newborn.process = process;
-                    }
-                    match (suspends, reported) {
-                        // The parent of a vfork speaks when the child has gone or become a program.
-                        (true, _) => {}
-                        (false, true) => self.done(id, name, Observed::Born),
-                        (false, false) => {
-                            let pending = Pending::Newborn { id, child };
-                            self.player(name)?.pending = Some(pending);
-                        }
-                    }
-                }
-            },
-            Pending::Exec { id } => {
-                let observed = failed.unwrap_or_else(|| Observed::Wrong("execve returned".into()));
-                self.done(id, name, observed);
-            }
-            Pending::Host { id, child, socket } => match failed {
-                Some(observed) => self.done(id, name, observed),
-                None => {
-                    let program = answer.result as i32;
-                    self.player(name)?.pending = Some(Pending::Connection { id, child, socket, program });
-                }
-            },
-            Pending::Signal { id, target, deadly } => match failed {
-                Some(observed) => self.done(id, name, observed),
-                None if deadly => player.pending = Some(Pending::Death { id, target }),
-                None => self.done(id, name, Observed::Value(Value::Number(0))),
-            },
-            Pending::Wait { id, child } => match failed {
-                Some(observed) => self.done(id, name, observed),
-                None => {
-                    self.end_process(&child, Life::Dead("it was reaped".into()));
-                    self.done(id, name, Observed::Value(Value::Number(0)));
-                }
-            },
-            Pending::Reap { child } => match failed {
-                Some(observed) => return Err(Lost(format!("{name} could not reap {child}: {observed:?}"))),
-                None => self.exited(&child)?,
-            },
-            Pending::Exit { .. }
-            | Pending::Newborn { .. }
-            | Pending::Death { .. }
-            | Pending::Connection { .. } => return Err(Lost(format!("{name} answered where none was due"))),
-        }
-        Ok(())
-    }
-
-    /// A newborn or newly executed actor is there.
-    fn reported(&mut self, name: &str, report: &Answer) -> Result<(), Lost> {
-        let (process, thread) = (report.result as i32, report.touched as i32);
-        if let Some(Pending::Exec { id }) = self.player(name)?.pending {
-            let leader = self.player(name)?.leader.clone();
-            let pid = self.player(&leader)?.process;
-            for (other, player) in &mut self.players {
-                if player.leader == leader && other != name && player.life.is_there() {
-                    player.life = Life::Dead("its process executed a program".into());
-                    player.pending = None;
-                }
-            }
-            let player = self.player(name)?;
-            player.pending = None;
-            // A thread that executes a program takes over the process.
-            (player.process, player.thread) = (pid, pid);
-            player.leader = name.to_owned();
-            self.done(id, name, Observed::Value(Value::Number(0)));
-            return Ok(());
-        }
-        let player = self.player(name)?;
-        if player.life != Life::Unborn {
-            return Err(Lost(format!("{name} reported in twice")));
-        }
-        player.life = Life::Alive;
-        // What the parent says of the child's number wins: the child may be in a pid namespace of its own.
-        if player.process == 0 && player.leader == name {
-            player.process = process;
-        }
-        if player.thread == 0 {
-            player.thread = thread;
-        }
-        let parents: Vec<String> = self.players.keys().cloned().collect();
-        for parent in parents {
-            let player = self.player(&parent)?;
-            match player.pending.take() {
-                Some(Pending::Newborn { id, child }) if child == name => {
-                    self.done(id, &parent, Observed::Born)
-                }
-                Some(Pending::Birth { id, child, suspends, .. }) if child == name => {
-                    player.pending = Some(Pending::Birth { id, child, suspends, reported: true });
-                    if suspends {
-                        self.done(id, &parent, Observed::Born);
-                    }
-                }
-                other => player.pending = other,
-            }
-        }
-        Ok(())
     }
 
     fn done(&mut self, id: u32, actor: &str, observed: Observed) {
@@ -337,214 +205,6 @@ impl Local {
             }
         }
     }
-
-    /// A task was told to end: has it, and who reaps it?
-    fn follow_exit(&mut self, name: &str) -> Result<(), Lost> {
-        let player = self.player(name)?;
-        let Some(Pending::Exit { id, reap, stage, deadline }) = player.pending.clone() else { return Ok(()) };
-        if Instant::now() > deadline {
-            return Err(Lost(format!("{name} did not end")));
-        }
-        let (leader, thread) = (player.leader.clone(), player.thread);
-        let others = self
-            .players
-            .iter()
-            .any(|(other, player)| other != name && player.leader == leader && player.life.is_alive());
-        let process = self.player(&leader)?.process;
-        if self.player(&leader)?.foreign && (others || !reap) {
-            return Err(Lost(format!("the end of {name} cannot be seen from outside its pid namespace")));
-        }
-        if others {
-            let gone = match name == leader {
-                // The first thread of a process stays as a zombie until the last one has ended.
-                true => self.state(process, thread)? == Some('Z'),
-                false => {
-                    sys::plain(libc::SYS_tgkill, &[process.into(), thread.into(), 0]) == Err(Errno::ESRCH)
-                }
-            };
-            if gone {
-                self.player(name)?.life = Life::Dead("it has ended".into());
-                self.player(name)?.pending = None;
-                self.done(id, name, Observed::Value(Value::Number(0)));
-            }
-            return Ok(());
-        }
-        if !reap {
-            if self.state(process, process)? == Some('Z') {
-                self.end_process(&leader, Life::Zombie);
-                self.player(name)?.pending = None;
-                self.done(id, name, Observed::Value(Value::Number(0)));
-            }
-            return Ok(());
-        }
-        if stage == Exit::Reaping {
-            return Ok(());
-        }
-        match self.reaper(&leader, process)? {
-            Reaper::Stage => {}
-            Reaper::Nobody => self.exited(name)?,
-            Reaper::Busy => {}
-            Reaper::Actor(parent) => {
-                self.player(name)?.pending = Some(Pending::Exit { id, reap, stage: Exit::Reaping, deadline });
-                let mut request = Request::new(Kind::Calls);
-                let words = [process.into(), 0, i64::from(libc::__WALL), 0];
-                request.call(libc::SYS_wait4, &words.map(Arg::Number));
-                self.send(&parent, &request, Player::REAP, 0)?;
-                self.player(&parent)?.pending = Some(Pending::Reap { child: name.to_owned() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Reaps a child of the stage, or finds the actor whose child it is.
-    fn reaper(&mut self, leader: &str, process: i32) -> Result<Reaper, Lost> {
-        let player = self.player(leader)?;
-        let mut parent = player.parent.clone();
-        let hosted = player.host.is_some();
-        if parent.is_none() || parent.as_deref().is_some_and(|parent| !self.lives(parent)) || hosted {
-            match waitpid(Pid::from_raw(process), Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
-                Ok(WaitStatus::StillAlive) => return Ok(Reaper::Stage),
-                Ok(_) => return Ok(Reaper::Nobody),
-                Err(_) => {}
-            }
-            if hosted {
-                // The program in between reaps it.
-                let gone = sys::plain(libc::SYS_kill, &[process.into(), 0]) == Err(Errno::ESRCH);
-                return Ok(if gone { Reaper::Nobody } else { Reaper::Stage });
-            }
-            let ppid = files::parent_of(&mut self.files, process)?;
-            parent = self
-                .players
-                .iter()
-                .find(|(_, player)| player.life.is_alive() && Some(player.process) == ppid)
-                .map(|(name, _)| name.clone());
-        }
-        let Some(parent) = parent else {
-            return Err(Lost(format!("nobody can reap {leader}")));
-        };
-        let group = self.player(&parent)?.leader.clone();
-        let idle = self
-            .players
-            .iter()
-            .filter(|(_, player)| {
-                player.leader == group && player.life.is_alive() && player.pending.is_none()
-            })
-            .map(|(name, _)| name.clone())
-            .min_by_key(|name| *name != parent);
-        Ok(idle.map_or(Reaper::Busy, Reaper::Actor))
-    }
-
-    fn lives(&self, name: &str) -> bool {
-        let Some(player) = self.players.get(name) else { return false };
-        self.players.values().any(|other| other.leader == player.leader && other.life.is_alive())
-    }
-
-    /// The end of an actor's process that was reaped.
-    fn exited(&mut self, name: &str) -> Result<(), Lost> {
-        let Some(Pending::Exit { id, .. }) = self.player(name)?.pending.take() else {
-            return Err(Lost(format!("{name} was reaped unasked")));
-        };
-        let leader = self.player(name)?.leader.clone();
-        self.end_process(&leader, Life::Dead("it has ended".into()));
-        self.done(id, name, Observed::Value(Value::Number(0)));
-        Ok(())
-    }
-
-    /// Marks all actors of a process.
-    fn end_process(&mut self, leader: &str, life: Life) {
-        for player in self.players.values_mut().filter(|player| player.leader == leader) {
-            player.life = life.clone();
-            player.pending = None;
-        }
-    }
-
-    /// A process was sent a deadly signal: is it a zombie, or reaped by the stage?
-    fn follow_death(&mut self, name: &str) -> Result<(), Lost> {
-        let Some(Pending::Death { id, target }) = self.player(name)?.pending.clone() else { return Ok(()) };
-        let leader = self.player(&target)?.leader.clone();
-        let process = self.player(&leader)?.process;
-        let life = match waitpid(Pid::from_raw(process), Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
-            Ok(WaitStatus::StillAlive) => return Ok(()),
-            Ok(_) => Life::Dead("it was killed".into()),
-            Err(_) if self.state(process, process)? == Some('Z') => Life::Zombie,
-            Err(_) => return Ok(()),
-        };
-        self.end_process(&leader, life);
-        if self.player(name)?.life.is_alive() {
-            self.player(name)?.pending = None;
-        }
-        self.done(id, name, Observed::Value(Value::Number(0)));
-        Ok(())
-    }
-
-    /// A foreign program was started: has its actor connected?
-    fn follow_connection(&mut self, name: &str) -> Result<(), Lost> {
-        let Some(Pending::Connection { id, child, socket, program }) = self.player(name)?.pending.clone()
-        else {
-            return Ok(());
-        };
-        let Some((channel, process)) = files::accept(&socket)? else {
-            return Ok(());
-        };
-        let player = self.player(&child)?;
-        player.channel = channel;
-        player.life = Life::Unborn;
-        (player.process, player.thread) = (process, process);
-        player.host = Some(program);
-        player.leader = child.clone();
-        player.parent = Some(name.to_owned());
-        self.player(name)?.pending = Some(Pending::Newborn { id, child });
-        Ok(())
-    }
-
-    /// The state letter of a task, as proc(5) has it; `None` if it is gone.
-    fn state(&mut self, process: i32, thread: i32) -> Result<Option<char>, Lost> {
-        self.files.proc()?;
-        Ok(files::state_of(process, thread))
-    }
-
-    /// Looks for actors that owe an answer and died.
-    fn look_after(&mut self) -> Result<(), Lost> {
-        let owing: Vec<(String, i32, i32)> = self
-            .players
-            .iter()
-            .filter(|(_, player)| player.life.is_alive() && player.owes() && !player.foreign)
-            .map(|(name, player)| {
-                let process = self.process(name)?;
-                // A thread that executes a program takes the number of its process.
-                let executes = matches!(player.pending, Some(Pending::Exec { .. }));
-                Ok((name.clone(), process, if executes { process } else { player.thread }))
-            })
-            .collect::<Result<_, Lost>>()?;
-        for (name, process, thread) in owing {
-            let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::WEXITED;
-            let how = match waitid(Id::Pid(Pid::from_raw(process)), flags) {
-                Ok(WaitStatus::Exited(_, status)) => Some(format!("exit status {status}")),
-                Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("killed by {signal}")),
-                // No child of the stage, or a process of which another thread lives on.
-                _ if self.files.proc().is_ok() => match files::state_of(process, thread) {
-                    None | Some('Z' | 'X') => Some("unexpectedly".into()),
-                    Some(_) => None,
-                },
-                _ => None,
-            };
-            if let Some(how) = how {
-                return Err(Lost(format!("{name} died: {how}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-enum Reaper {
-    /// The stage, which goes on trying.
-    Stage,
-    /// An actor, who has to be asked.
-    Actor(String),
-    /// An actor who is busy or suspended.
-    Busy,
-    /// It is reaped already.
-    Nobody,
 }
 
 impl Stage for Local {
@@ -599,8 +259,10 @@ impl Stage for Local {
                 (request, Pending::Host { id, child, socket })
             }
             Work::Exit { reap } => {
+                // A zombie is left by the process as a whole.
+                let exit = if reap { libc::SYS_exit } else { libc::SYS_exit_group };
                 let mut request = Request::new(Kind::Calls);
-                request.call(libc::SYS_exit, &[Arg::Number(0)]);
+                request.call(exit, &[Arg::Number(0)]);
                 let deadline = Instant::now() + PATIENCE;
                 (request, Pending::Exit { id, reap, stage: Exit::Ending, deadline })
             }

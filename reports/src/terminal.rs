@@ -102,11 +102,8 @@ fn concern(out: &mut impl Write, target: &Target, record: &CaseRecord, options: 
 /// Writes what a whole run came to.
 pub fn summary(out: &mut impl Write, run: &Run, options: &Options) -> io::Result<()> {
     let summary = Summary::of(run);
-    let most = |cases| if options.verbose { usize::MAX } else { cases };
-    group_list(out, "Skipped", &summary.skips, most(FEW))?;
-    // Deviations are few and a person wants to know which: their cases are always named.
-    let title = "Deviations of this target, as recorded; `skc show CASE` says more";
-    group_list(out, title, &summary.deviations, usize::MAX)?;
+    skips(out, &summary.skips, if options.verbose { usize::MAX } else { FEW })?;
+    deviations(out, run, options.verbose)?;
     if !summary.concerns.is_empty() {
         writeln!(out, "To be looked at")?;
         for (case, status) in &summary.concerns {
@@ -120,21 +117,38 @@ pub fn summary(out: &mut impl Write, run: &Run, options: &Options) -> io::Result
     verdict(out, &summary)
 }
 
-/// Writes groups, and the cases of those that have `most` at most.
-fn group_list(out: &mut impl Write, title: &str, groups: &[Group], most: usize) -> io::Result<()> {
+/// Writes the reasons of skips, and the cases of those that have `most` at most.
+fn skips(out: &mut impl Write, groups: &[Group], most: usize) -> io::Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
-    writeln!(out, "{title}")?;
+    writeln!(out, "Skipped")?;
     for group in groups {
-        // Explanations are written in paragraphs; here the first sentence of each is a line.
-        let reason = group.reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let first = reason.split_inclusive(". ").next().unwrap_or_default().trim_end();
-        writeln!(out, "  {:>4}  {}", group.cases.len(), cut(&escape(first), REASON))?;
+        writeln!(out, "  {:>4}  {}", group.cases.len(), cut(&escape(&group.reason), REASON))?;
         if group.cases.len() <= most {
             for case in &group.cases {
                 writeln!(out, "        {FAINT}{}{FAINT:#}", escape(case))?;
             }
+        }
+    }
+    writeln!(out)
+}
+
+/// Deviations are few, and a person wants to know which: all are named, with what does not hold, and
+/// with why only if `reasons`.
+fn deviations(out: &mut impl Write, run: &Run, reasons: bool) -> io::Result<()> {
+    let mut deviating = run.cases.iter().filter(|record| Status::of(record) == Status::Deviation).peekable();
+    if deviating.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "Deviations of this target, as recorded: what does not hold")?;
+    for record in deviating {
+        writeln!(out, "  {}", escape(&record.case))?;
+        writeln!(out, "        {FAINT}{}{FAINT:#}", escape(&record.title))?;
+        if let Some(reason) = reason(record).filter(|_| reasons) {
+            // Explanations are written in paragraphs; here each is a line.
+            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+            writeln!(out, "        {}", escape(&reason))?;
         }
     }
     writeln!(out)

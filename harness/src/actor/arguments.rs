@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::message::{Arg, Back, Kind, Request};
 use super::perform::{Surroundings, Work};
 use super::reading::Reading;
-use crate::case::limits;
+use crate::case::{HOSTED, limits};
 use crate::ops::Op;
 use crate::run::Lost;
 use crate::value::{Value, capability};
@@ -291,7 +291,7 @@ impl Args<'_> {
             words.push(match (value, reporter) {
                 (Value::Text(bytes), _) => bytes.0.clone(),
                 (Value::Number(number), _) => number.to_string().into_bytes(),
-                (Value::Name(name), Some(reporter)) if name == "ACTOR" => reporter.as_bytes().to_vec(),
+                (Value::Name(name), Some(reporter)) if name == HOSTED => reporter.as_bytes().to_vec(),
                 _ => return Err(self.unfit(at)),
             });
         }

@@ -45,6 +45,17 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
     if sys::is_error(answer.result as isize) {
         return Observed::Fails(Errno(-answer.result as i32));
     }
+    // What is not in the buffer has not been seen: a line that seems to be absent may be there.
+    let filled = match reading {
+        Reading::Line(_) | Reading::Field(_) | Reading::Ascending | Reading::Spelled => {
+            answer.result as usize
+        }
+        Reading::Output => answer.touched as usize,
+        _ => 0,
+    };
+    if filled > 0 && filled >= out {
+        return Observed::Wrong(format!("{out} bytes or more, of which no more are read"));
+    }
     let number = |number: i64| Observed::Value(Value::Number(number));
     let text = |bytes: &[u8]| Observed::Value(Value::Text(Bytes(bytes.to_vec())));
     match reading {
@@ -129,5 +140,79 @@ fn status(status: i64) -> Result<i32, i32> {
     match libc::WIFEXITED(status) {
         true => Ok(libc::WEXITSTATUS(status)),
         false => Err(libc::WTERMSIG(status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn observed(reading: &Reading, result: i64, touched: u32, out: &[u8], size: usize) -> Observed {
+        observe(reading, &Answer { id: 1, result, touched, out: out.to_vec() }, size)
+    }
+
+    fn text(text: &str) -> Observed {
+        Observed::Value(Value::Text(text.into()))
+    }
+
+    fn is_wrong(observed: &Observed) -> bool {
+        matches!(observed, Observed::Wrong(_))
+    }
+
+    #[rstest]
+    #[case("0a", "0a b c")]
+    #[case("0b", "0b d")]
+    #[case("c", "")]
+    fn a_line_is_found_by_its_first_word(#[case] first: &str, #[case] line: &str) {
+        assert_eq!(observed(&Reading::Line(first.into()), 14, 0, b"0a b  c\n 0b d\n", 64), text(line));
+    }
+
+    #[rstest]
+    #[case(Reading::Line("z".into()))]
+    #[case(Reading::Field("z".into()))]
+    #[case(Reading::Ascending)]
+    #[case(Reading::Spelled)]
+    fn nothing_is_absent_from_a_file_that_does_not_fit(#[case] reading: Reading) {
+        assert!(is_wrong(&observed(&reading, 4, 0, b"1\n2\n", 4)));
+        assert!(!is_wrong(&observed(&reading, 2, 0, b"1\n", 4)));
+    }
+
+    #[test]
+    fn output_that_does_not_fit_is_not_taken_for_all() {
+        assert!(is_wrong(&observed(&Reading::Output, 0, 4, b"abc\n", 4)));
+        assert_eq!(observed(&Reading::Output, 0, 4, b"abc\n\xa5", 5), text("abc"));
+    }
+
+    #[test]
+    fn a_write_past_the_end_outweighs_every_result() {
+        for result in [0, 5, -i64::from(libc::EFAULT)] {
+            assert!(is_wrong(&observed(&Reading::Number, result, 5, b"", 4)), "{result}");
+        }
+    }
+
+    #[test]
+    fn a_text_ends_with_its_nul() {
+        assert_eq!(observed(&Reading::Text, 3, 3, b"ab\0", 8), text("ab"));
+        assert!(is_wrong(&observed(&Reading::Text, 2, 2, b"ab", 8)));
+        assert!(is_wrong(&observed(&Reading::Text, 9, 8, b"ab\0", 8)));
+    }
+
+    #[rstest]
+    #[case("01 a\n0f b\n10 c\n", 1)]
+    #[case("01 a\n10 c\n0f b\n", 0)]
+    #[case("01 a\nxx c\n", 0)]
+    #[case("", 0)]
+    fn serials_ascend_or_not(#[case] file: &str, #[case] ascend: i64) {
+        let seen = observed(&Reading::Ascending, file.len() as i64, 0, file.as_bytes(), 64);
+        assert_eq!(seen, Observed::Value(Value::Number(ascend)));
+    }
+
+    #[test]
+    fn a_program_that_was_killed_printed_nothing_that_counts() {
+        assert!(is_wrong(&observed(&Reading::Output, libc::SIGSEGV.into(), 2, b"a\n", 8)));
+        assert!(is_wrong(&observed(&Reading::Status, libc::SIGKILL.into(), 0, b"", 8)));
+        let failed = observed(&Reading::Status, 3 << 8, 0, b"", 8);
+        assert_eq!(failed, Observed::Value(Value::Number(3)));
     }
 }

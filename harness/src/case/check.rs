@@ -190,7 +190,7 @@ impl Checker<'_, '_> {
         }
         self.names_agree(outcome, &step.variants, places);
         if let (Outcome::Bind(name), Some(place)) = (outcome, places.outcome.parts.first()) {
-            let variable = Variable { place: place.clone(), shape: kinds::gives(call), used: !fits };
+            let variable = Variable { place: place.clone(), shape: kinds::shape(call), used: !fits };
             after.bound.push((name.clone(), variable));
         }
     }

@@ -32,6 +32,23 @@ fn each_end_has_its_exit_code(#[case] args: &[&str], #[case] code: i32) {
     assert_eq!(output.code, code, "{}{}", output.out, output.err);
 }
 
+#[rstest]
+#[case("child")]
+#[case("sibling")]
+fn an_exit_that_leaves_a_zombie_ends_all_threads(#[case] who: &str) {
+    let suite = Suite::new();
+    let steps = ["a: fork() -> child", "child: thread() -> sibling"];
+    let end = format!("{who}: exit_unreaped() = ok");
+    suite.case(
+        "good/zombie",
+        "A-01",
+        "",
+        &[&steps[..], &[&end, "a: wait(child) = 0"]].concat().join("\n  - "),
+    );
+    let output = suite.run(&["good/zombie", "--timeout", "2s"]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+}
+
 #[test]
 fn a_place_where_nothing_can_be_played_is_named() {
     let suite = Suite::new();

@@ -10,10 +10,11 @@ use rstest::rstest;
 
 use crate::fixture::{Suite, skc};
 
-/// Starts a run of a good case and a slow one, and waits until the good one is recorded.
+/// Starts a run of a good case and a slow one on one worker, and waits until the good one is recorded.
 fn start(suite: &Suite, folder: &str) -> Child {
     suite.add_slow();
-    let mut command = suite.command(&["good/one", "slow", "--order", "name", "--report", folder]);
+    let args = ["good/one", "slow", "--order", "name", "--jobs", "1", "--report", folder];
+    let mut command = suite.command(&args);
     let run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let part = format!("{folder}/records.jsonl.part");
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -77,7 +78,7 @@ fn a_killed_worker_breaks_its_case_alone() {
     let suite = Suite::new();
     let folder = &suite.beside("out");
     let mut run = start(&suite, folder);
-    // The worker that plays the slow case, and the idle one.
+    // The worker that plays the slow case, or is about to.
     for worker in children(run.id()) {
         kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
     }

@@ -3,7 +3,7 @@
 //! Where a raw form makes sense (a number for a key, NULL for a text) it is let through: a case has to
 //! be able to ask a kernel for the wrong thing. Names that must be alive or bound are not asked here.
 
-use crate::case::{Alternative, Call, Expr, Outcome, limits};
+use crate::case::{Alternative, Call, Expr, HOSTED, Outcome, limits};
 use crate::ops::{Gives, Kind, Op};
 use crate::value::Bytes;
 
@@ -82,9 +82,6 @@ fn accepts(op: Op, kind: Kind, arg: &Expr, shape_of: &impl Fn(&str) -> Shape) ->
     }
 }
 
-/// The word among the arguments of `run` that stands for an actor's program.
-pub(super) const HOSTED: &str = "ACTOR";
-
 fn wanted(kind: Kind) -> &'static str {
     match kind {
         Kind::Key => "a key (`$x`, `@s` or a number)",
@@ -113,31 +110,9 @@ fn bounds(call: &Call) -> Option<Finding> {
     }
 }
 
-/// If the call gives the bare number of the system call because it brings a buffer of its own.
-fn has_buffer(call: &Call) -> bool {
-    let spec = call.op.spec();
-    spec.optional.first().is_some_and(|param| param.kind == Kind::Buffer)
-        && call.args.len() > spec.params.len()
-}
-
-/// If the call gives birth to an actor.
-pub(super) fn gives_birth(call: &Call) -> bool {
-    let hosts = |arg: &Expr| matches!(arg, Expr::Name(name) if name == HOSTED);
-    call.op.spec().gives == Gives::Actor || (call.op == Op::Run && call.args.iter().any(hosts))
-}
-
-/// What a call gives, in the light of its arguments.
-fn result(call: &Call) -> Gives {
-    match call.op.spec().gives {
-        _ if gives_birth(call) => Gives::Actor,
-        _ if has_buffer(call) => Gives::Number,
-        gives => gives,
-    }
-}
-
 /// The shape of what a call gives.
-pub(super) fn gives(call: &Call) -> Shape {
-    match result(call) {
+pub(super) fn shape(call: &Call) -> Shape {
+    match call.gives() {
         Gives::Zero | Gives::Serial | Gives::Number => Shape::Number,
         Gives::Text | Gives::Description | Gives::Line => Shape::Text,
         Gives::Content | Gives::Actor => Shape::Any,
@@ -146,7 +121,7 @@ pub(super) fn gives(call: &Call) -> Shape {
 
 /// Checks an outcome against what the call gives. An error always fits.
 pub(super) fn outcome(call: &Call, outcome: &Outcome) -> Vec<(usize, String, &'static str)> {
-    let gives = result(call);
+    let gives = call.gives();
     let name = call.op.spec().name;
     match outcome {
         Outcome::Born(_) if gives == Gives::Actor => Vec::new(),

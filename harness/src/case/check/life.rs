@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::kinds::gives_birth;
 use crate::case::diagnostic::shown;
 use crate::case::{Actor, Call, Expr, limits};
-use crate::ops::Op;
+use crate::ops::{Gives, Op};
 
 /// What a call does to actors when it succeeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +60,7 @@ pub(super) fn changes_life(call: &Call) -> bool {
     match call.op {
         Op::Exit | Op::ExitUnreaped | Op::Wait => true,
         Op::Kill => signal(call).is_some_and(|signal| signals.contains(&signal)),
-        op => is_exec(op) || gives_birth(call),
+        op => is_exec(op) || call.gives() == Gives::Actor,
     }
 }
 
