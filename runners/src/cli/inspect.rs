@@ -43,7 +43,7 @@ fn check_path(path: &Path) -> Result<String, Vec<Diagnostic>> {
         return Suite::load(path).map(|suite| counted(&path.display().to_string(), &suite));
     }
     // A file in a folder of cases is checked as part of it, but only what is wrong with it is told.
-    let Some(folder) = suite_of(path) else { return check_alone(path) };
+    let Some(folder) = suite_of(path).filter(|_| path.is_file()) else { return check_alone(path) };
     let file = path.canonicalize().ok();
     let own = |diagnostic: &Diagnostic| Path::new(&diagnostic.file).canonicalize().ok() == file;
     match Suite::load(&folder) {
