@@ -85,11 +85,12 @@ impl Suite {
     }
 
     fn assemble(files: Files, mut found: Vec<Diagnostic>) -> Result<Suite, Vec<Diagnostic>> {
+        let before = found.len();
         let requirements = beside(&files, REQUIREMENTS, requirement::read, &mut found);
         if !files.beside.contains_key(REQUIREMENTS) {
             found.push(Diagnostic::file(files.name(REQUIREMENTS), "the file of the requirements is missing"));
         }
-        let resolvable = found.is_empty();
+        let resolvable = found.len() == before;
         let deviations = beside(&files, DEVIATIONS, deviation::read, &mut found);
         let mut suite = Suite { cases: Vec::new(), requirements, deviations, sources: BTreeMap::new() };
         for (id, bytes) in &files.cases {
