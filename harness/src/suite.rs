@@ -89,8 +89,9 @@ impl Suite {
     }
 
     fn assemble(files: Files, mut found: Vec<Diagnostic>) -> Result<Suite, Vec<Diagnostic>> {
+        let before = found.len();
         let requirements = beside(&files, REQUIREMENTS, requirement::read, &mut found);
-        let resolvable = found.is_empty();
+        let resolvable = found.len() == before;
         let deviations = beside(&files, DEVIATIONS, deviation::read, &mut found);
         let mut suite = Suite { cases: Vec::new(), requirements, deviations, sources: BTreeMap::new() };
         for (id, bytes) in &files.cases {

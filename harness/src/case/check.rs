@@ -158,8 +158,17 @@ impl Checker<'_, '_> {
     fn uses(&mut self, value: &Expr, place: &Range<usize>) {
         match value {
             Expr::Var(name) => self.variable(name, place),
-            Expr::Set(members) => members.iter().for_each(|member| self.uses(member, place)),
+            Expr::Set(members) => members.iter().for_each(|member| self.member(member, place)),
             _ => {}
+        }
+    }
+
+    fn member(&mut self, value: &Expr, place: &Range<usize>) {
+        self.uses(value, place);
+        if let Expr::Var(name) = value
+            && self.variables.get(name).is_some_and(|variable| variable.shape == Shape::Text)
+        {
+            self.error(place.clone(), format!("a set holds serials, and `${name}` is a text"));
         }
     }
 

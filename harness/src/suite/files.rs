@@ -110,7 +110,15 @@ fn walk(folder: &Path, below: &str, depth: usize, files: &mut Files, found: &mut
                 .push(Diagnostic::file(folder.to_string_lossy(), format!("cannot be read: {error}")));
         }
     };
-    for entry in entries.filter_map(Result::ok) {
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A case that is not seen would be missed by nobody.
+            Err(error) => {
+                found.push(Diagnostic::file(folder.to_string_lossy(), format!("cannot be listed: {error}")));
+                continue;
+            }
+        };
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if below.is_empty() { name } else { format!("{below}/{name}") };
         if let Err(diagnostic) = visit(&entry.path(), &path, depth, files, found) {

@@ -131,3 +131,13 @@ fn a_record_meets_its_deviation() {
     let suite = Suite::load(folder.path()).unwrap();
     assert!(suite.deviations()[0].is_about("a"));
 }
+
+#[test]
+fn a_file_that_is_no_case_hides_no_other_error() {
+    let folder = folder(&[
+        (REQUIREMENTS, REQUIREMENT),
+        ("a.yaml", &case("A title", "X-2")),
+        ("notes.txt", "to be done"),
+    ]);
+    assert_eq!(told(&folder), ["notes.txt: this is no case", "a.yaml: no requirement `X-2`"]);
+}

@@ -43,6 +43,8 @@ fn check_path(path: &Path) -> Result<String, Vec<Diagnostic>> {
     // A file or a chapter of a suite is checked as part of it, but only what is wrong with it is told.
     let folder = match suite_of(path) {
         Some(folder) if folder == path => return whole(path),
+        // What is not there is told as such.
+        Some(_) if !path.exists() => return check_alone(path),
         Some(folder) => folder,
         None if path.is_dir() => return whole(path),
         None => return check_alone(path),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use harness::record::CaseRecord;
-use reports::status::Status;
+use reports::status::{Merit, Status};
 
 /// Takes a case's records round by round.
 pub(super) struct Rounds {
@@ -22,15 +22,16 @@ impl Rounds {
         Rounds { count, seen: BTreeMap::new() }
     }
 
-    /// Takes a record; after the last round gives the one that stands for all: the first one that is no
-    /// pass, because what happens once in a hundred times is the news.
+    /// Takes a record; after the last round gives the one that stands for all: the first one that is
+    /// not as expected, because what happens once in a hundred times is the news.
     pub(super) fn take(&mut self, record: Box<CaseRecord>) -> Option<CaseRecord> {
         let status = Status::of(&record);
+        let is_good = |status: Status| status.words().merit == Merit::Good;
         let seen = self
             .seen
             .entry(record.case.clone())
             .or_insert_with(|| Seen { statuses: BTreeMap::new(), record: record.clone() });
-        if Status::of(&seen.record) == Status::Pass && status != Status::Pass {
+        if is_good(Status::of(&seen.record)) && !is_good(status) {
             seen.record = record;
         }
         *seen.statuses.entry(status).or_default() += 1;
@@ -101,6 +102,16 @@ mod tests {
         assert!(rounds.take(record(Verdict::Pass, None)).is_none());
         assert_eq!(rounds.take(record(Verdict::Pass, None)).unwrap().verdict, Verdict::Pass);
         assert_eq!(rounds.changes().count(), 0);
+    }
+
+    #[test]
+    fn a_known_deviation_does_not_hide_another_fail() {
+        let mut rounds = Rounds::new(2);
+        let mut known = record(Verdict::Fail, Some("as ever"));
+        known.standing = Standing::Deviates { because: "known".into() };
+        assert!(rounds.take(known).is_none());
+        let told = rounds.take(record(Verdict::Fail, Some("news"))).unwrap();
+        assert_eq!(Status::of(&told), Status::Fail);
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn a_file_is_checked_as_part_of_its_folder() {
     let text = "title: Another\ncovers: [B-77]\nactors:\n  a: {uid: 0}\nsteps:\n  - a: getuid() = 0\n";
     suite.write("good/other.yaml", text);
     let check = |file: &str| skc(&["check", suite.path().join(file).to_str().unwrap()]);
+    assert_eq!(check("good/nowhere.yaml").code, 2);
     assert_eq!(check("good/one.yaml").code, 0);
     let wrong = check("good/other.yaml");
     assert_eq!(wrong.code, 2);

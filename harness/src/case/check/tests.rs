@@ -72,6 +72,7 @@ fn what_makes_sense_is_taken(#[case] steps: &[&str]) {
 #[case(&["alice: describe(@s) = \"keyring\""], "a description has five fields")]
 #[case(&["alice: describe(@s) = 3"], "the operation gives a text")]
 #[case(&["alice: describe(@s) = {}"], "the operation gives a text")]
+#[case(&["alice: describe(@s) -> $d", "alice: read(@s) = {$d}"], "a set holds serials, and `$d` is a text")]
 #[case(&["alice: read(@s) = 3"], "the operation gives a text or, of a keyring, a set")]
 #[case(&["alice: revoke() = 0"], "`revoke` is written revoke(id)")]
 #[case(&["alice: revoke(@s, 1) = 0"], "`revoke` is written revoke(id)")]
