@@ -47,6 +47,8 @@ pub struct Resources {
     pub proc: bool,
     /// Foreign programs: the machine's files read-only, and no network.
     pub programs: bool,
+    /// If foreign programs may make the kernel start /sbin/request-key: the machine is the run's own.
+    pub upcalls: bool,
     /// The user and the group id to map where the target has only one of each.
     pub one: Option<(u32, u32)>,
 }
@@ -100,6 +102,19 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             "needs upcalls to /sbin/request-key, which the whole machine shares: run it in a VM",
         )?;
     }
+    if calls.iter().any(|(call, _)| goes_up(call)) {
+        has(
+            Feature::Vm,
+            "may start /sbin/request-key as the machine's root, by a callout to request_key: run it in a VM",
+        )?;
+    }
+    if calls.iter().any(|(call, _)| matches!(call.op, Op::ExecSetuid | Op::ExecSetgid | Op::ExecFilecaps)) {
+        has(
+            Feature::NewPrivileges,
+            "needs programs that gain privileges, and no_new_privs is set here: start skc without it (systemd's \
+             NoNewPrivileges=, a container's no-new-privileges, setpriv --no-new-privs)",
+        )?;
+    }
     if needs.contains(&Need::Vm) {
         has(Feature::Vm, "changes a limit that the whole machine shares: run it in a VM")?;
     }
@@ -122,10 +137,14 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         return Err(Skip(format!("needs the program `{missing}`: install it")));
     }
 
+    let programs = needs.contains(&Need::Programs) || executes_a_program(&calls);
     let stage = Resources {
         files: needs.contains(&Need::Files) || calls.iter().any(|(call, _)| call.hosts_actor()),
-        proc: needs.contains(&Need::Proc) || case.actors.iter().any(|actor| actor.userns.is_some()),
-        programs: needs.contains(&Need::Programs),
+        proc: programs
+            || needs.contains(&Need::Proc)
+            || case.actors.iter().any(|actor| actor.userns.is_some()),
+        programs,
+        upcalls: target.features.contains(&Feature::Vm),
         one: one_id(case, &calls, &needs, target)?,
     };
     if stage.proc {
@@ -171,6 +190,36 @@ fn calls(steps: &[Step]) -> Vec<(&Call, Abi)> {
             Act::Check { .. } | Act::Ends { .. } => vec![],
         })
         .collect()
+}
+
+/// If a call executes what may be a program of the machine. Files of /proc itself are none; its links
+/// lead anywhere.
+fn executes_a_program(calls: &[(&Call, Abi)]) -> bool {
+    const LINKS: [&[u8]; 6] = [b"..", b"cwd", b"exe", b"fd", b"map_files", b"root"];
+    let of_proc = |path: &[u8]| {
+        let mut parts = path.split(|byte| *byte == b'/');
+        (parts.next(), parts.next()) == (Some(b"".as_slice()), Some(b"proc".as_slice()))
+            && parts.all(|part| !LINKS.contains(&part))
+    };
+    calls.iter().filter(|(call, _)| call.op == Op::Exec).any(|(call, _)| match call.args.first() {
+        Some(Expr::Text(path)) => !of_proc(&path.0),
+        Some(_) => true,
+        None => false,
+    })
+}
+
+/// If the kernel may take a call for a request to construct a key, which it hands to /sbin/request-key:
+/// a program that runs as the machine's root, outside of every namespace.
+fn goes_up(call: &Call) -> bool {
+    // The kernel takes no longer text and no pointer into the first page, and constructs no keyring.
+    const TOO_LONG: u32 = 65_536;
+    let refused = match call.args.get(2) {
+        Some(Expr::Null | Expr::BadPointer) | None => true,
+        Some(Expr::Filled(length)) => *length >= TOO_LONG,
+        _ => false,
+    };
+    let keyring = matches!(call.args.first(), Some(Expr::Text(name)) if name.0 == b"keyring");
+    call.op == Op::RequestKey && !refused && !keyring
 }
 
 /// The single ids of the case on a target that has no more, or the reason why that is not enough.
@@ -276,8 +325,8 @@ mod tests {
     }
 
     fn target(ids: Ids, lacking: &[Feature]) -> Target {
-        use Feature::{Compat32, DiffieHellman, Keys, NoSession, PersistentKeyrings, Proc};
-        let features = [Keys, NoSession, Compat32, Proc, PersistentKeyrings, DiffieHellman];
+        use Feature::{Compat32, DiffieHellman, Keys, NewPrivileges, NoSession, PersistentKeyrings, Proc};
+        let features = [Keys, NewPrivileges, NoSession, Compat32, Proc, PersistentKeyrings, DiffieHellman];
         Target {
             implementation: "linux".into(),
             release: "6.1.0".into(),
@@ -306,6 +355,12 @@ mod tests {
     #[case::limits("{alice: {uid: 0}}", "  - alice: set_proc_sys_keys(\"maxkeys\", 3) = 0", &[], "in a VM")]
     #[case::proc(ALICE, "  - alice: proc_key_users(1000) = \"* * * * *\"", &[Feature::Proc], "/proc")]
     #[case::namespaces("{alice: {uid: 1000, userns: left}}", GETUID, &[Feature::Proc], "/proc")]
+    #[case::callout(ALICE, "  - alice: request_key(\"user\", \"k\", \"\", 0) = ENOKEY", &[], "request-key as the machine's root")]
+    #[case::callout_long(ALICE, "  - alice: request_key(\"user\", \"k\", text(4000), 0) = ENOKEY", &[], "request-key as the machine's root")]
+    #[case::callout_refused(ALICE, "  - alice: request_key(\"user\", \"k\", BAD_POINTER, 0) = EFAULT", &[], "planned")]
+    #[case::callout_none(ALICE, "  - alice: request_key(\"user\", \"k\", NULL, 0) = ENOKEY", &[], "planned")]
+    #[case::callout_keyring(ALICE, "  - alice: request_key(\"keyring\", \"k\", \"x\", 0) = EPERM", &[], "planned")]
+    #[case::no_new_privileges(ALICE, "  - alice: exec_setuid(0) = ok", &[Feature::NewPrivileges], "no_new_privs")]
     #[case::program(ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", &[], "planned")]
     #[case::no_program(ALICE, "  - alice: run_status(\"nonesuch\") = 1", &[], "the program `nonesuch`: install it")]
     fn what_is_missing_is_named(
@@ -405,7 +460,10 @@ mod tests {
     #[rstest]
     #[case(ALICE, GETUID, Resources::default())]
     #[case(ALICE, "  - alice: exec_script() = ok", Resources { files: true, ..Resources::default() })]
-    #[case(ALICE, "  - alice: run(\"keyctl\", ACTOR) -> bob\n  - bob: getuid() = 1000", Resources { files: true, proc: true, programs: true, one: None })]
+    #[case(ALICE, "  - alice: run(\"keyctl\", ACTOR) -> bob\n  - bob: getuid() = 1000", Resources { files: true, proc: true, programs: true, ..Resources::default() })]
+    #[case(ALICE, "  - alice: exec(\"/bin/sh\") = EACCES", Resources { proc: true, programs: true, ..Resources::default() })]
+    #[case(ALICE, "  - alice: exec(\"/proc/self/root/bin/sh\") = EACCES", Resources { proc: true, programs: true, ..Resources::default() })]
+    #[case(ALICE, "  - alice: exec(\"/proc/self/status\") = EACCES", Resources::default())]
     #[case("{alice: {uid: 1000, userns: left}}", GETUID, Resources { proc: true, ..Resources::default() })]
     fn a_stage_provides_what_its_case_uses(
         #[case] actors: &str,

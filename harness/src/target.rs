@@ -49,6 +49,8 @@ pub enum Feature {
     Compat32,
     /// /proc can be mounted for a new pid namespace.
     Proc,
+    /// An execution may gain privileges: no_new_privs is not set.
+    NewPrivileges,
     /// A VM of the run's own.
     Vm,
     /// CONFIG_PERSISTENT_KEYRINGS.

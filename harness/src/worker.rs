@@ -16,6 +16,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::actor::life::{self, Side};
+use crate::actor::sys;
 use crate::plan::Plan;
 use crate::record::{CaseRecord, Verdict};
 use crate::run::{self, Lost};
@@ -31,8 +32,9 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves the coordinator at the other end of the streams until it hangs up.
 pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
-    // A signal that whoever started the worker has blocked could not end an actor either.
+    // A signal that whoever started the worker has blocked or ignored could not end an actor either.
     SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
+    sys::default_signals();
     let mut orders = Receiver::new(input, None);
     let Order::Hello { protocol, programs } = orders.receive(None)? else {
         return Err(Damage::Message("a case before the greeting".into()));
@@ -83,6 +85,7 @@ struct Worker {
 impl Worker {
     /// Claims what cases need, and says what the target has.
     fn new(orders: &OwnedFd, programs: BTreeSet<String>) -> Result<(Worker, Word), Lost> {
+        own_proc()?;
         let mut worker = Worker {
             going: VecDeque::new(),
             blocks: Blocks::claim()?,
@@ -216,6 +219,17 @@ fn reap(stage: i32) -> String {
             Err(nix::errno::Errno::EINTR) | Ok(_) => {}
             Err(error) => return format!("is lost: {error}"),
         }
+    }
+}
+
+/// If process ids mean the same in /proc: id maps are written there, and must not be another's.
+fn own_proc() -> Result<(), Lost> {
+    match std::fs::read_link("/proc/self") {
+        Ok(link) if link.as_os_str() == std::process::id().to_string().as_str() => Ok(()),
+        Ok(_) => Err(Lost(
+            "/proc is that of another pid namespace: mount this one's (unshare --mount-proc)".into(),
+        )),
+        Err(error) => Err(Lost(format!("/proc cannot be read, and is needed: mount it ({error})"))),
     }
 }
 

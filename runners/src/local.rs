@@ -46,6 +46,12 @@ impl Default for Local {
 
 impl Runner for Local {
     fn start(&self) -> io::Result<Link> {
+        if !self.program.exists() {
+            return Err(io::Error::other(format!(
+                "{} is not there: is /proc mounted?",
+                self.program.display()
+            )));
+        }
         // A file takes whatever is written, so a worker can never wait for someone to read it.
         let console = File::from(memfd_create(c"console", MFdFlags::MFD_CLOEXEC)?);
         let mut child = Command::new(&self.program)

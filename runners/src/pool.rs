@@ -5,6 +5,7 @@
 //! caller's thread, the only one that writes anything.
 
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -56,6 +57,8 @@ pub struct Pool {
     idle: Mutex<Vec<Remote>>,
     /// Starts that failed since the last that did not, and why the last one did.
     failures: Mutex<(u32, String)>,
+    /// How many threads of a run hold a worker.
+    holding: Mutex<usize>,
 }
 
 impl Pool {
@@ -74,7 +77,7 @@ impl Pool {
             }
         };
         let (idle, failures) = (Mutex::new(vec![first]), Mutex::new((0, String::new())));
-        Ok(Pool { runner, programs, stop, target, idle, failures })
+        Ok(Pool { runner, programs, stop, target, idle, failures, holding: Mutex::new(0) })
     }
 
     /// What the workers test.
@@ -84,7 +87,15 @@ impl Pool {
 
     /// Plays one case on a worker of the pool. `None` if the run was stopped.
     pub fn play(&self, plan: &Plan) -> Option<CaseRecord> {
-        let mut remote = match self.take() {
+        let mut held = None;
+        let record = self.play_on(&mut held, plan);
+        locked(&self.idle).extend(held);
+        record
+    }
+
+    /// Plays a case on the worker that is held, or else on one that is held from now on.
+    fn play_on(&self, held: &mut Option<Remote>, plan: &Plan) -> Option<CaseRecord> {
+        let mut remote = match held.take().map_or_else(|| self.take(), Ok) {
             Ok(remote) => remote,
             Err(Unstarted::Stopped) => return None,
             Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => {
@@ -94,7 +105,7 @@ impl Pool {
         };
         match remote.play(plan, &self.stop) {
             Answer::Record(record) => {
-                locked(&self.idle).push(remote);
+                *held = Some(remote);
                 Some(*record)
             }
             Answer::Lost(record) => Some(*record),
@@ -110,12 +121,16 @@ impl Pool {
         jobs: usize,
         mut told: impl FnMut(Event) -> ControlFlow<()>,
     ) {
-        let queue = Mutex::new(Some(plans));
+        let queue = Mutex::new(Some(plans.peekable()));
         let (events, happened) = channel();
         thread::scope(|scope| {
-            for _ in 0..jobs.max(1) {
+            let started = (0..jobs.max(1)).take_while(|_| {
                 let (queue, events) = (&queue, events.clone());
-                scope.spawn(move || self.serve(queue, &events));
+                thread::Builder::new().spawn_scoped(scope, move || self.serve(queue, &events)).is_ok()
+            });
+            // Where no thread is to be had, the caller's does the work before it looks at what came of it.
+            if started.count() == 0 {
+                self.serve(&queue, &events);
             }
             drop(events);
             loop {
@@ -131,16 +146,37 @@ impl Pool {
         });
     }
 
-    fn serve(&self, queue: &Mutex<Option<impl Iterator<Item = Plan>>>, events: &Sender<Event>) {
-        loop {
-            // A statement of its own: the lock must be free while the case is played.
-            let next = locked(queue).as_mut().and_then(Iterator::next);
-            let Some(plan) = next.filter(|_| !self.stop.is_asked()) else { return };
+    fn serve(&self, queue: &Mutex<Option<Peekable<impl Iterator<Item = Plan>>>>, events: &Sender<Event>) {
+        let mut held = None;
+        // Each use of the queue is a statement of its own: the lock must be free while a case is played.
+        while !self.stop.is_asked() {
+            let more = locked(queue).as_mut().is_some_and(|plans| plans.peek().is_some());
+            if more && held.is_none() {
+                held = self.take().ok();
+                let mut holding = locked(&self.holding);
+                match held {
+                    Some(_) => *holding += 1,
+                    // There is room for fewer than were wanted: they play what this thread cannot.
+                    None if *holding > 0 => return,
+                    None => {}
+                }
+            }
+            let Some(plan) = locked(queue).as_mut().and_then(Iterator::next) else { break };
             // The receiver lives until all of these threads have ended.
             let _ = events.send(Event::Began(plan.case.clone()));
-            let Some(record) = self.play(&plan) else { return };
+            let held_before = held.is_some();
+            let record = self.play_on(&mut held, &plan);
+            if held_before != held.is_some() {
+                let mut holding = locked(&self.holding);
+                *holding = if held_before { *holding - 1 } else { *holding + 1 };
+            }
+            let Some(record) = record else { break };
             let _ = events.send(Event::Ended(Box::new(record)));
         }
+        if held.is_some() {
+            *locked(&self.holding) -= 1;
+        }
+        locked(&self.idle).extend(held);
     }
 
     /// A worker: an idle one, or a new one.
@@ -180,7 +216,8 @@ impl Drop for Pool {
         let idle = std::mem::take(&mut *locked(&self.idle));
         thread::scope(|scope| {
             for remote in idle {
-                scope.spawn(|| remote.dismiss());
+                // Where no thread is to be had, the worker is dropped and so killed.
+                let _ = thread::Builder::new().spawn_scoped(scope, || remote.dismiss());
             }
         });
     }

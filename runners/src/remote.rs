@@ -135,6 +135,11 @@ impl Remote {
         if record.case != plan.case {
             return Some(format!("the worker sent a record of {}, which it was not asked for", record.case));
         }
+        let (told, asked) =
+            ((&record.file, &record.title, &record.covers), (&plan.file, &plan.title, &plan.covers));
+        if told != asked {
+            return Some("the worker's record says of its case what the case does not".into());
+        }
         if self.words.has_more() {
             return Some("the worker sent more than one record".into());
         }

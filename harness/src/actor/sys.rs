@@ -294,6 +294,76 @@ pub fn set_attribute(path: &str, name: &std::ffi::CStr, value: &[u8]) -> Result<
     checked(result).map(drop)
 }
 
+/// Lets request_key(2) with a callout that the kernel could read fail with EPERM, by whichever entry, in
+/// the caller and in all that it bears: a seccomp filter.
+pub fn refuse_key_construction() -> Result<(), nix::errno::Errno> {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const NUMBER: u32 = std::mem::offset_of!(libc::seccomp_data, nr) as u32;
+    // The third argument, low half first on the architectures that the actor knows.
+    const CALLOUT: u32 = std::mem::offset_of!(libc::seccomp_data, args) as u32 + 2 * 8;
+    const FIRST_PAGE: u32 = 4095;
+    const ENTRY: u32 = std::mem::offset_of!(libc::seccomp_data, arch) as u32;
+    // As linux/audit.h names the architecture's own entry; the call's number there, by the same entry with
+    // short pointers, and by the other, 32-bit one.
+    #[cfg(target_arch = "x86_64")]
+    const OWN: u32 = 0xc000_003e;
+    #[cfg(target_arch = "aarch64")]
+    const OWN: u32 = 0xc000_00b7;
+    const NATIVE: u32 = libc::SYS_request_key as u32;
+    const SHORT: u32 = 0x4000_0000 | NATIVE;
+    #[cfg(target_arch = "x86_64")]
+    const COMPAT: u32 = 287;
+    #[cfg(target_arch = "aarch64")]
+    const COMPAT: u32 = 310;
+    let word = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
+    let jump = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+    let mut program = [
+        word(LOAD, ENTRY),
+        jump(EQUAL, OWN, 2, 0),
+        word(LOAD, NUMBER),
+        jump(EQUAL, COMPAT, 3, 7),
+        word(LOAD, NUMBER),
+        jump(EQUAL, NATIVE, 1, 0),
+        jump(EQUAL, SHORT, 0, 4),
+        word(LOAD, CALLOUT),
+        jump(GREATER, FIRST_PAGE, 3, 0),
+        word(LOAD, CALLOUT + 4),
+        jump(GREATER, 0, 1, 0),
+        word(RETURN, libc::SECCOMP_RET_ALLOW),
+        word(RETURN, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+    ];
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    // SAFETY: the program outlives the call, which copies it.
+    let result = unsafe {
+        let mode = libc::SECCOMP_SET_MODE_FILTER as usize;
+        syscall(libc::SYS_seccomp as usize, [mode, 0, &raw const program as usize, 0, 0, 0])
+    };
+    match is_error(result) {
+        true => Err(nix::errno::Errno::from_raw(-result as i32)),
+        false => Ok(()),
+    }
+}
+
+/// Gives all signals their default meaning but those that the language's runtime has a use for: whoever
+/// started this program may have ignored some, and an ignored SIGCHLD leaves no child to be awaited.
+pub fn default_signals() {
+    let default = [0u64; 4];
+    for signal in 1..=64 {
+        if [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS].contains(&signal) {
+            continue;
+        }
+        // SAFETY: the structure outlives the call, and no handler is replaced but by the default. It is
+        // refused for signals that cannot be handled.
+        unsafe {
+            let from = default.as_ptr() as usize;
+            syscall(libc::SYS_rt_sigaction as usize, [signal as usize, from, 0, 8, 0, 0]);
+        }
+    }
+}
+
 /// If the 32-bit entry works. Without it the calling process is killed by SIGSEGV, so ask in a child.
 pub fn has_compat32() -> bool {
     const GETPID: u32 = 20;

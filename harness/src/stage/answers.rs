@@ -31,6 +31,11 @@ impl Local {
                 self.done(id, name, observed);
             }
             Pending::Birth { id, child, suspends, reported } => match failed {
+                // Limits on processes and memory are the machine's, and say nothing of keyrings.
+                Some(Observed::Fails(Number(error @ (libc::EAGAIN | libc::ENOMEM)))) => {
+                    let why = Number(error);
+                    return Err(Lost(format!("{child} could not be born: {why}, a limit of the machine")));
+                }
                 Some(observed) => self.done(id, name, observed),
                 None => {
                     let process = answer.result as i32;

@@ -206,6 +206,8 @@ pub fn why_refused(error: nix::errno::Errno) -> String {
         "the kernel has none (CONFIG_USER_NS), or /proc is not mounted"
     } else if read("/proc/self/status").is_some_and(|status| status.contains("Seccomp:\t2")) {
         "a seccomp filter forbids them, as container engines set up: give the container more privileges"
+    } else if error == nix::errno::Errno::EAGAIN {
+        "the limit on processes is reached (ulimit -u)"
     } else if error == nix::errno::Errno::ENOSPC || error == nix::errno::Errno::EUSERS {
         "there are too many already, or they are nested too deeply"
     } else {

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, socket, sockopt,
 };
@@ -42,8 +43,14 @@ impl Files {
         if resources.files || resources.programs {
             files.directory()?;
         }
-        if resources.proc {
+        if resources.proc || resources.programs {
             files.proc()?;
+        }
+        if resources.programs {
+            lock(resources.one)?;
+            if !resources.upcalls {
+                refuse_upcalls()?;
+            }
         }
         Ok(files)
     }
@@ -175,18 +182,40 @@ fn shut_off() -> Result<(), Lost> {
             tmpfs(place, "mode=1777,size=16m")?;
         }
     }
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
-        .map_err(|error| Lost(format!("the case cannot be cut off from the network: {error}")))?;
     // No more processes and no larger files than any case needs.
     for (limit, value) in [
         (nix::sys::resource::Resource::RLIMIT_NPROC, 256),
         (nix::sys::resource::Resource::RLIMIT_FSIZE, 64 << 20),
         (nix::sys::resource::Resource::RLIMIT_CORE, 0),
     ] {
+        let value = nix::sys::resource::getrlimit(limit).map_or(value, |(_, hard)| value.min(hard));
         nix::sys::resource::setrlimit(limit, value, value)
             .map_err(|error| Lost(format!("a limit cannot be set: {error}")))?;
     }
     Ok(())
+}
+
+/// Makes what was mounted, and how, final: root of the user namespace that mounted it could undo it, and
+/// the case's root is that. So the stage moves into a user namespace below, for whose mount namespace the
+/// kernel locks the mounts and their flags. The limit on processes holds for all of its ids together.
+fn lock(one: Option<(u32, u32)>) -> Result<(), Lost> {
+    let lost =
+        |error: nix::errno::Errno| Lost(format!("the case cannot be shut off from the machine: {error}"));
+    let namespace = super::enclosure::nested(one)?;
+    setns(&namespace, CloneFlags::CLONE_NEWUSER).map_err(lost)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).map_err(lost)
+}
+
+/// Keeps foreign programs from what no namespace keeps them from: a request for a key, which the kernel
+/// would have the machine's own root construct.
+fn refuse_upcalls() -> Result<(), Lost> {
+    match crate::actor::sys::refuse_key_construction() {
+        // A kernel without seccomp, and nothing that could be started.
+        Err(_) if !Path::new("/sbin/request-key").exists() => Ok(()),
+        result => result.map_err(|error| {
+            Lost(format!("the case cannot be kept from starting /sbin/request-key ({error})"))
+        }),
+    }
 }
 
 fn tmpfs(place: &str, options: &str) -> Result<(), Lost> {

@@ -50,6 +50,9 @@ pub fn look() -> Found {
     if session.is_ok() && session == fallback {
         features.insert(Feature::NoSession);
     }
+    if sys::plain(libc::SYS_prctl, &[libc::PR_GET_NO_NEW_PRIVS.into()]) != Ok(1) {
+        features.insert(Feature::NewPrivileges);
+    }
     if in_a_child(sys::has_compat32) {
         features.insert(Feature::Compat32);
     }
