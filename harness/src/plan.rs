@@ -49,6 +49,8 @@ pub struct Resources {
     pub programs: bool,
     /// If foreign programs may make the kernel start /sbin/request-key: the machine is the run's own.
     pub upcalls: bool,
+    /// The actor's own program is executed by the path of a copy, because it cannot be by its descriptor.
+    pub by_path: bool,
     /// The user and the group id to map where the target has only one of each.
     pub one: Option<(u32, u32)>,
 }
@@ -145,6 +147,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             || case.actors.iter().any(|actor| actor.userns.is_some()),
         programs,
         upcalls: target.features.contains(&Feature::Vm),
+        by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
     };
     if stage.proc {
@@ -325,8 +328,20 @@ mod tests {
     }
 
     fn target(ids: Ids, lacking: &[Feature]) -> Target {
-        use Feature::{Compat32, DiffieHellman, Keys, NewPrivileges, NoSession, PersistentKeyrings, Proc};
-        let features = [Keys, NewPrivileges, NoSession, Compat32, Proc, PersistentKeyrings, DiffieHellman];
+        use Feature::{
+            Compat32, DiffieHellman, ExecByDescriptor, Keys, NewPrivileges, NoSession, PersistentKeyrings,
+            Proc,
+        };
+        let features = [
+            ExecByDescriptor,
+            Keys,
+            NewPrivileges,
+            NoSession,
+            Compat32,
+            Proc,
+            PersistentKeyrings,
+            DiffieHellman,
+        ];
         Target {
             implementation: "linux".into(),
             release: "6.1.0".into(),

@@ -50,6 +50,8 @@ pub struct Local {
     /// Held so that a nested user namespace outlives the process that made it.
     namespaces: BTreeMap<String, OwnedFd>,
     one: bool,
+    /// If the actor's program cannot be executed by its descriptor.
+    by_path: bool,
 }
 
 impl Local {
@@ -62,6 +64,7 @@ impl Local {
             program,
             namespaces: BTreeMap::new(),
             one: plan.stage.one.is_some(),
+            by_path: plan.stage.by_path,
         };
         let mut names: Vec<String> = plan.actors.iter().map(|actor| actor.name.clone()).collect();
         born(&plan.steps, &mut names);
@@ -318,13 +321,20 @@ impl Surroundings for Local {
         self.players.get(actor).map_or(0, |player| player.touched)
     }
 
-    fn descriptors(&self, actor: &str) -> Result<(i32, i32), Lost> {
+    fn channel(&self, actor: &str) -> Result<i32, Lost> {
         let player = self.players.get(actor).ok_or_else(|| Lost(format!("no actor {actor}")))?;
-        Ok((self.program.as_raw_fd(), player.remote))
+        Ok(player.remote)
+    }
+
+    fn own_program(&mut self) -> Result<(i32, String), Lost> {
+        match self.by_path {
+            true => Ok((libc::AT_FDCWD, self.files.plain_copy(&self.program)?)),
+            false => Ok((self.program.as_raw_fd(), String::new())),
+        }
     }
 
     fn copy(&mut self, copy: Copy, actor: &str) -> Result<String, Lost> {
-        let channel = self.descriptors(actor)?.1;
+        let channel = self.channel(actor)?;
         self.files.copy(&self.program, copy, channel)
     }
 

@@ -47,6 +47,9 @@ pub enum Feature {
     NoSession,
     /// The 32-bit system call entry: CONFIG_IA32_EMULATION.
     Compat32,
+    /// execveat(2) of an open file with an empty path. TOMOYO in kernels before 5.11 or so wants to look
+    /// the file up below /dev/fd, which leads nowhere in a new pid namespace.
+    ExecByDescriptor,
     /// /proc can be mounted for a new pid namespace.
     Proc,
     /// An execution may gain privileges: no_new_privs is not set.

@@ -23,6 +23,9 @@ pub const ACTOR_FLAG: &str = "--skc-actor=";
 /// The argument by which it knows that it has to connect: the path of the stage's socket follows.
 pub const CONNECT_FLAG: &str = "--skc-connect=";
 
+/// The exit status of an actor that finds nobody at the other end of its channel.
+pub const NO_CHANNEL: i32 = 102;
+
 /// Starts the life of a freshly executed actor on its channel.
 pub fn begin(channel: i32) -> ! {
     match sys::map(SPACE) {
@@ -113,7 +116,7 @@ unsafe fn send(channel: i32, mut from: *const u8, mut size: usize) {
         }
         if sent <= 0 {
             // The stage has gone: so has the case.
-            exit_process(102);
+            exit_process(NO_CHANNEL);
         }
         // SAFETY: the kernel has sent no more than there was.
         from = unsafe { from.add(sent as usize) };

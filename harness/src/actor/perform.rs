@@ -48,8 +48,10 @@ pub trait Surroundings {
     fn process(&self, actor: &str) -> Result<i32, Lost>;
     /// How far the actor's last buffer was written to.
     fn written(&self, actor: &str) -> u32;
-    /// The descriptor of the actor's program, and of the actor's channel, in the actor.
-    fn descriptors(&self, actor: &str) -> Result<(i32, i32), Lost>;
+    /// The descriptor of the actor's channel, in the actor.
+    fn channel(&self, actor: &str) -> Result<i32, Lost>;
+    /// The actor's own program as execveat(2) takes it: a descriptor and an empty path, or a path.
+    fn own_program(&mut self) -> Result<(i32, String), Lost>;
     /// The path of a copy of the actor's program.
     fn copy(&mut self, copy: Copy, actor: &str) -> Result<String, Lost>;
     /// The path of a foreign program.
@@ -177,8 +179,8 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
         }
         Op::Exec => match args.len() {
             0 => {
-                let (program, _) = around.descriptors(actor)?;
-                execute(around, actor, program, "", "skc")?
+                let (directory, path) = around.own_program()?;
+                execute(around, actor, directory, &path, "skc")?
             }
             _ => {
                 let path = args.string(0)?;
@@ -363,7 +365,7 @@ fn execute(
     path: &str,
     name: &str,
 ) -> Result<Work, Lost> {
-    let (_, channel) = around.descriptors(actor)?;
+    let channel = around.channel(actor)?;
     let mut request = Request::new(Kind::Calls);
     let flag = format!("{}{channel}", super::life::ACTOR_FLAG);
     let file = request.text(path.as_bytes());

@@ -364,6 +364,22 @@ pub fn default_signals() {
     }
 }
 
+/// Executes an open program as an actor without a channel, which ends at once with
+/// [`super::life::NO_CHANNEL`]. Returns 1 if it cannot be executed.
+pub fn execute_as_actor(program: &std::os::fd::OwnedFd) -> i32 {
+    let flag = std::ffi::CString::new(format!("{}-1", super::life::ACTOR_FLAG)).unwrap_or_default();
+    let argv = [c"skc".as_ptr(), flag.as_ptr(), ptr::null()];
+    let envp = [ptr::null::<u8>()];
+    // SAFETY: path and lists outlive the call.
+    unsafe {
+        let program = std::os::fd::AsRawFd::as_raw_fd(program) as usize;
+        let (argv, envp) = (argv.as_ptr() as usize, envp.as_ptr() as usize);
+        let flags = libc::AT_EMPTY_PATH as usize;
+        syscall(libc::SYS_execveat as usize, [program, c"".as_ptr() as usize, argv, envp, flags, 0]);
+    }
+    1
+}
+
 /// If the 32-bit entry works. Without it the calling process is killed by SIGSEGV, so ask in a child.
 pub fn has_compat32() -> bool {
     const GETPID: u32 = 20;

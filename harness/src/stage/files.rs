@@ -108,7 +108,7 @@ impl Files {
     }
 
     /// An ordinary copy of the actor's program that any user can execute by its path.
-    fn plain_copy(&mut self, program: &OwnedFd) -> Result<String, Lost> {
+    pub fn plain_copy(&mut self, program: &OwnedFd) -> Result<String, Lost> {
         let path = format!("{}/skc", self.directory()?);
         if !Path::new(&path).exists() {
             duplicate(program, &path)?;

@@ -2,6 +2,7 @@
 //! a case would not touch.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -26,7 +27,7 @@ pub enum Found {
 }
 
 /// Looks from inside: the caller is a fresh stage that has not joined a session keyring.
-pub fn look() -> Found {
+pub fn look(program: &OwnedFd) -> Found {
     let mut features = BTreeSet::new();
     let keyctl = |args: &[i64]| sys::plain(libc::SYS_keyctl, args);
     match keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]) {
@@ -53,7 +54,10 @@ pub fn look() -> Found {
     if sys::plain(libc::SYS_prctl, &[libc::PR_GET_NO_NEW_PRIVS.into()]) != Ok(1) {
         features.insert(Feature::NewPrivileges);
     }
-    if in_a_child(sys::has_compat32) {
+    if in_a_child(|| sys::execute_as_actor(program)) == Some(life::NO_CHANNEL) {
+        features.insert(Feature::ExecByDescriptor);
+    }
+    if in_a_child(|| i32::from(!sys::has_compat32())) == Some(0) {
         features.insert(Feature::Compat32);
     }
     for (feature, name) in [
@@ -77,14 +81,15 @@ pub fn look() -> Found {
     Found::Features(features)
 }
 
-/// A question whose answer may kill the asker.
-fn in_a_child(question: fn() -> bool) -> bool {
+/// The exit status of a child that answers a question by it: the answer may kill who asks.
+fn in_a_child(question: impl FnOnce() -> i32) -> Option<i32> {
     match life::fork(0) {
-        Ok(Side::Child) => life::exit(if question() { 0 } else { 1 }),
-        Ok(Side::Parent(child)) => {
-            matches!(waitpid(Pid::from_raw(child), None), Ok(WaitStatus::Exited(_, 0)))
-        }
-        Err(_) => false,
+        Ok(Side::Child) => life::exit(question()),
+        Ok(Side::Parent(child)) => match waitpid(Pid::from_raw(child), None) {
+            Ok(WaitStatus::Exited(_, status)) => Some(status),
+            _ => None,
+        },
+        Err(_) => None,
     }
 }
 
