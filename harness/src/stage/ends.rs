@@ -187,7 +187,19 @@ impl Local {
                 Ok((name.clone(), process, if executes { process } else { player.thread }))
             })
             .collect::<Result<_, Lost>>()?;
-        for (name, process, thread) in owing {
+        // A newborn that has not reported owes a word too.
+        let newborn: Vec<(String, i32, i32)> = self
+            .players
+            .values()
+            .filter_map(|parent| match &parent.pending {
+                Some(Pending::Newborn { child, .. }) => Some(child),
+                _ => None,
+            })
+            .filter_map(|child| self.players.get(child).map(|player| (child, player)))
+            .filter(|(_, player)| !player.foreign && player.process != 0)
+            .map(|(child, player)| (child.clone(), player.process, player.thread))
+            .collect();
+        for (name, process, thread) in owing.into_iter().chain(newborn) {
             let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::WEXITED;
             let how = match waitid(Id::Pid(Pid::from_raw(process)), flags) {
                 Ok(WaitStatus::Exited(_, status)) => Some(format!("exit status {status}")),
