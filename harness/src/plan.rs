@@ -140,6 +140,13 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
     }
 
     let programs = needs.contains(&Need::Programs) || executes_a_program(&calls);
+    if programs {
+        has(
+            Feature::Programs,
+            "runs a foreign program, which cannot be kept from the machine's files here: that takes \
+             mount_setattr(2), Linux 5.12",
+        )?;
+    }
     let stage = Resources {
         files: needs.contains(&Need::Files) || calls.iter().any(|(call, _)| call.hosts_actor()),
         proc: programs
@@ -330,11 +337,12 @@ mod tests {
     fn target(ids: Ids, lacking: &[Feature]) -> Target {
         use Feature::{
             Compat32, DiffieHellman, ExecByDescriptor, Keys, NewPrivileges, NoSession, PersistentKeyrings,
-            Proc,
+            Proc, Programs,
         };
         let features = [
             ExecByDescriptor,
             Keys,
+            Programs,
             NewPrivileges,
             NoSession,
             Compat32,
@@ -377,6 +385,7 @@ mod tests {
     #[case::callout_keyring(ALICE, "  - alice: request_key(\"keyring\", \"k\", \"x\", 0) = EPERM", &[], "planned")]
     #[case::no_new_privileges(ALICE, "  - alice: exec_setuid(0) = ok", &[Feature::NewPrivileges], "no_new_privs")]
     #[case::program(ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", &[], "planned")]
+    #[case::open_files(ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", &[Feature::Programs], "mount_setattr(2)")]
     #[case::no_program(ALICE, "  - alice: run_status(\"nonesuch\") = 1", &[], "the program `nonesuch`: install it")]
     fn what_is_missing_is_named(
         #[case] actors: &str,

@@ -50,6 +50,8 @@ pub enum Feature {
     /// execveat(2) of an open file with an empty path. TOMOYO in kernels before 5.11 or so wants to look
     /// the file up below /dev/fd, which leads nowhere in a new pid namespace.
     ExecByDescriptor,
+    /// Foreign programs can be kept from the machine's files and network: mount_setattr(2), Linux 5.12.
+    Programs,
     /// /proc can be mounted for a new pid namespace.
     Proc,
     /// An execution may gain privileges: no_new_privs is not set.

@@ -95,9 +95,10 @@ impl Worker {
         let ids = if worker.blocks.is_some() { Ids::Block } else { Ids::One };
         let one = Mapping::One { uid: 0, gid: 0 };
         let program = Rc::clone(&worker.program);
+        let single = (ids == Ids::One).then_some((0, 0));
         let (stage, mut report) = worker.stage(one, |mut report, entered| {
             let found = match entered {
-                Ok(()) => probe::look(&program),
+                Ok(()) => probe::look(&program, single),
                 Err(Lost(reason)) => Found::Refused(reason),
             };
             let _ = report.send(&found);

@@ -27,7 +27,7 @@ pub enum Found {
 }
 
 /// Looks from inside: the caller is a fresh stage that has not joined a session keyring.
-pub fn look(program: &OwnedFd) -> Found {
+pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
     let mut features = BTreeSet::new();
     let keyctl = |args: &[i64]| sys::plain(libc::SYS_keyctl, args);
     match keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]) {
@@ -77,6 +77,10 @@ pub fn look(program: &OwnedFd) -> Found {
         if is("maxkeys", "200") && is("maxbytes", "20000") {
             features.insert(Feature::DefaultLimits);
         }
+    }
+    // Last, because it shuts this process off as it would a foreign program.
+    if files::Files::new(Resources { programs: true, one, ..Resources::default() }).is_ok() {
+        features.insert(Feature::Programs);
     }
     Found::Features(features)
 }
