@@ -117,10 +117,11 @@ fn end(mut run: Child, victim: Victim, chance: &mut fastrand::Rng, told: &str) {
         return;
     }
     thread::sleep(Duration::from_millis(chance.u64(0..50)));
-    kill(Pid::from_raw(coordinator), Signal::SIGINT).unwrap();
+    // Not SIGINT, which a shell lets its background jobs ignore: it would be lost on a run that has only just
+    // begun and does not wait for it yet. SIGTERM then ends it as it ends any program.
+    kill(Pid::from_raw(coordinator), Signal::SIGTERM).unwrap();
     let ended = run.wait().unwrap();
-    // One that has only just begun does not handle the signal yet.
-    let interrupted = ended.code() == Some(130) || ended.signal() == Some(Signal::SIGINT as i32);
+    let interrupted = ended.code() == Some(130) || ended.signal() == Some(Signal::SIGTERM as i32);
     assert!(interrupted, "{told}: {ended}");
 }
 
