@@ -62,7 +62,7 @@ impl Deviation {
 }
 
 /// How a record stands to the deviations. Only a case that ran to a verdict about the target can
-/// deviate: a skip, a timeout or a broken harness stays what it is.
+/// deviate: a skip, a timeout, a crash or a broken harness stays what it is.
 pub fn standing(deviations: &[Deviation], case: &Case, record: &CaseRecord, target: &Target) -> Standing {
     let mut recorded = deviations.iter().filter(|entry| entry.is_about(&case.id) && entry.on.holds(target));
     let Some(first) = recorded.clone().next() else { return Standing::Plain };
@@ -73,7 +73,7 @@ pub fn standing(deviations: &[Deviation], case: &Case, record: &CaseRecord, targ
             Some(seen) => Standing::Deviates { because: seen.because.clone() },
             None => unexpected(),
         },
-        Verdict::Skip | Verdict::Broken | Verdict::Timeout => Standing::Plain,
+        Verdict::Skip | Verdict::Broken | Verdict::Timeout | Verdict::Crash => Standing::Plain,
     }
 }
 

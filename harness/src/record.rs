@@ -28,12 +28,14 @@ pub enum Verdict {
     Broken,
     /// A step did not end in its time.
     Timeout,
+    /// The kernel died, or said of itself that something is wrong, while the case ran.
+    Crash,
 }
 
 impl Verdict {
     /// Every verdict, in the order of summaries.
-    pub const ALL: [Verdict; 5] =
-        [Verdict::Pass, Verdict::Fail, Verdict::Timeout, Verdict::Broken, Verdict::Skip];
+    pub const ALL: [Verdict; 6] =
+        [Verdict::Pass, Verdict::Fail, Verdict::Timeout, Verdict::Crash, Verdict::Broken, Verdict::Skip];
 
     /// The verdict as one word.
     pub fn word(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Verdict {
             Verdict::Skip => "skip",
             Verdict::Broken => "broken",
             Verdict::Timeout => "timeout",
+            Verdict::Crash => "crash",
         }
     }
 }

@@ -68,7 +68,11 @@ pub(crate) fn explain(record: &CaseRecord) -> Vec<Line> {
             &format!("{}   in deviations.yaml", cut(&escape(recorded), REASON)),
         );
     }
-    lines.console(&record.console);
+    match record.verdict {
+        // There it begins with what the kernel said first, which tells most.
+        Verdict::Crash => lines.console_from_its_start(&record.console),
+        _ => lines.console(&record.console),
+    }
     lines.0
 }
 
@@ -168,6 +172,20 @@ impl Lines {
         }
         for note in difference.notes {
             self.fact(Tone::Plain, "", &cut(&note, REASON));
+        }
+    }
+
+    fn console_from_its_start(&mut self, console: &[String]) {
+        let (shown, hidden) = console.split_at(console.len().min(CONSOLE_LINES));
+        for line in shown {
+            self.fact(Tone::Faint, "console", &cut(&escape(line.trim_end()), CONSOLE));
+        }
+        if !hidden.is_empty() {
+            self.fact(
+                Tone::Faint,
+                "console",
+                &format!("… {} lines after these are in the record", hidden.len()),
+            );
         }
     }
 

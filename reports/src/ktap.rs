@@ -73,7 +73,7 @@ impl<W: Write> Writer<W> {
             self.out,
             "# Totals: pass:{} fail:{} xfail:{} xpass:{} skip:{} error:{}",
             count(Status::Pass),
-            count(Status::Fail) + count(Status::Timeout),
+            count(Status::Fail) + count(Status::Timeout) + count(Status::Crash),
             count(Status::Deviation),
             count(Status::UnexpectedPass),
             count(Status::Skip),

@@ -15,6 +15,8 @@ pub enum Status {
     Fail,
     /// A step did not end in its time, and no deviation records that.
     Timeout,
+    /// The kernel died or complained while the case ran.
+    Crash,
     /// A pass where a deviation records a fail: its entry has to go.
     UnexpectedPass,
     /// The harness or the environment failed.
@@ -72,10 +74,11 @@ pub struct Words {
 
 impl Status {
     /// Every status, in the order of summaries.
-    pub const ALL: [Status; 7] = [
+    pub const ALL: [Status; 8] = [
         Status::Pass,
         Status::Fail,
         Status::Timeout,
+        Status::Crash,
         Status::UnexpectedPass,
         Status::Broken,
         Status::Deviation,
@@ -88,6 +91,8 @@ impl Status {
             (Verdict::Skip, _) => Status::Skip,
             // A deviation cannot excuse what was never observed.
             (Verdict::Broken, _) => Status::Broken,
+            // Nor a kernel that does more than differ.
+            (Verdict::Crash, _) => Status::Crash,
             (Verdict::Pass, Standing::Plain) => Status::Pass,
             (Verdict::Pass, Standing::Deviates { .. } | Standing::Unexpected { .. }) => {
                 Status::UnexpectedPass
@@ -107,6 +112,7 @@ impl Status {
             Status::Pass => ("pass", "pass", "passed", true, None, Success, Good),
             Status::Fail => ("fail", "FAIL", "failed", false, None, Failure, Bad),
             Status::Timeout => ("timeout", "TIMEOUT", "timed out", false, Some("TIMEOUT"), Error, Bad),
+            Status::Crash => ("crash", "CRASH", "crashed", false, Some("CRASH"), Error, Bad),
             // KTAP has no word for it: `ok` would hide it, so it is a fail that says why.
             Status::UnexpectedPass => ("unexpected-pass", "UNEXPECTED PASS", "passed unexpectedly", false, Some("unexpected pass:"), Failure, Bad),
             Status::Broken => ("broken", "BROKEN", "broken", false, Some("ERROR"), Error, Unknown),
@@ -175,6 +181,9 @@ mod tests {
             (Verdict::Timeout, Standing::Plain, Timeout, Some("own")),
             (Verdict::Timeout, deviates(), Deviation, Some("known")),
             (Verdict::Timeout, unexpected(), Timeout, Some(other)),
+            (Verdict::Crash, Standing::Plain, Crash, Some("own")),
+            (Verdict::Crash, deviates(), Crash, Some("own")),
+            (Verdict::Crash, unexpected(), Crash, Some(other)),
             (Verdict::Broken, Standing::Plain, Broken, Some("own")),
             (Verdict::Broken, deviates(), Broken, Some("own")),
             (Verdict::Broken, unexpected(), Broken, Some(other)),

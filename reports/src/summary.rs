@@ -13,7 +13,7 @@ use crate::status::{Merit, Status, reason};
 pub enum Outcome {
     /// At least one case ran, and all that ran came out as expected.
     AsExpected,
-    /// A case failed, timed out or passed unexpectedly.
+    /// A case failed, timed out, crashed the kernel or passed unexpectedly.
     Failed,
     /// Something that is not under test failed: a case is broken or never ran.
     Broken,

@@ -44,7 +44,7 @@ const ABOUT: &str = "Conformance suite for Linux session keyrings";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    everything that ran came out as expected
-  1    a case failed, timed out, or passed where a deviation is recorded
+  1    a case failed, timed out, crashed the kernel, or passed where a deviation is recorded
   2    the command line or a case file is wrong
   3    the environment failed: a case is broken, or no case could begin
   4    nothing ran: no case was chosen, or all were skipped

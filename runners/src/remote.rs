@@ -190,6 +190,7 @@ fn contradiction(plan: &Plan, record: &CaseRecord) -> Option<&'static str> {
         }
         Verdict::Fail if unmet.is_none() => Some("it failed without a failed step"),
         Verdict::Skip => Some("what is to be skipped is not played"),
+        Verdict::Crash => Some("it says that its own kernel is dead"),
         Verdict::Pass | Verdict::Fail | Verdict::Broken | Verdict::Timeout => None,
     }
 }

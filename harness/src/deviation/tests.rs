@@ -94,6 +94,7 @@ fn played(verdict: Verdict, failed: Option<(u32, &str)>) -> (Case, CaseRecord) {
 #[case(Verdict::Skip, None, "plain")]
 #[case(Verdict::Broken, Some((7, "EPERM")), "plain")]
 #[case(Verdict::Timeout, None, "plain")]
+#[case(Verdict::Crash, None, "plain")]
 fn an_entry_is_strict(#[case] verdict: Verdict, #[case] failed: Option<(u32, &str)>, #[case] expected: &str) {
     let (case, record) = played(verdict, failed);
     let found = standing(&[entry("kernel: any")], &case, &record, &target("linux", "6.1.0"));

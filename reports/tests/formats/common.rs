@@ -166,6 +166,21 @@ pub(crate) fn timeout() -> CaseRecord {
     }
 }
 
+/// A case that kills the kernel.
+pub(crate) fn crash() -> CaseRecord {
+    let mut console =
+        vec!["[   20.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008".into()];
+    console.extend((0..20).map(|at| format!("[   20.{at:06}] trace {at}")));
+    CaseRecord {
+        reason: Some(
+            "the kernel died: BUG: kernel NULL pointer dereference, address: 0000000000000008".into(),
+        ),
+        steps: vec![step(4, "alice: join_session_keyring(\"x\") = ok", text("ok"), text("7"))],
+        console,
+        ..case("join/crash", Verdict::Crash)
+    }
+}
+
 pub(crate) fn deviation(id: &str) -> CaseRecord {
     CaseRecord {
         standing: Standing::Deviates { because: "joins by name pass over what they may not search".into() },
@@ -216,6 +231,7 @@ pub(crate) fn everything() -> Run {
         long_value(),
         broken(),
         timeout(),
+        crash(),
         deviation("join/denied-eacces"),
         deviation("join/denied-again"),
         unexpected_pass(),

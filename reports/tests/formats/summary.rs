@@ -50,5 +50,5 @@ fn each_case_is_counted_once() {
     assert_eq!(summary.count(Status::Broken), 2);
     assert_eq!(summary.ran(), run.cases.len() - 3);
     assert_eq!(summary.skips.iter().map(|group| group.cases.len()).collect::<Vec<_>>(), [2, 1]);
-    assert_eq!(summary.concerns.len(), 9);
+    assert_eq!(summary.concerns.len(), 10);
 }

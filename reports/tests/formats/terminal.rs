@@ -53,6 +53,11 @@ fn a_timeout_shows_the_end_of_the_console() {
 }
 
 #[test]
+fn a_crash_shows_the_start_of_what_the_kernel_said() {
+    insta::assert_snapshot!(shown(&crash()));
+}
+
+#[test]
 fn an_unexpected_pass_shows_what_was_recorded() {
     insta::assert_snapshot!(shown(&unexpected_pass()));
 }
