@@ -49,6 +49,8 @@ pub struct Resources {
     pub programs: bool,
     /// If foreign programs may make the kernel start /sbin/request-key: the machine is the run's own.
     pub upcalls: bool,
+    /// What the case does stays with the machine, which is not fit for another case then.
+    pub marks: bool,
     /// The actor's own program is executed by the path of a copy, because it cannot be by its descriptor.
     pub by_path: bool,
     /// The user and the group id to map where the target has only one of each.
@@ -154,6 +156,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             || case.actors.iter().any(|actor| actor.userns.is_some()),
         programs,
         upcalls: target.features.contains(&Feature::Vm),
+        marks: needs.contains(&Need::Vm),
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
     };

@@ -39,7 +39,8 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
     let Order::Hello { protocol, programs } = orders.receive(None)? else {
         return Err(Damage::Message("a case before the greeting".into()));
     };
-    let mut words = Sender::new(output, orders.token().unwrap_or_default().to_owned());
+    let mut words =
+        Sender::new(output, orders.token().unwrap_or_default().to_owned()).packed(orders.is_packed());
     let mut worker = match (protocol == PROTOCOL).then(|| Worker::new(orders.descriptor(), programs)) {
         None => {
             let reason = format!("the coordinator speaks protocol {protocol} and this worker {PROTOCOL}");
@@ -60,6 +61,11 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
                 // waits for them.
                 worker.going.extend(stage);
                 worker.reap_gone();
+            }
+            Ok(Order::End { linger }) => {
+                worker.going.iter().for_each(|stage| drop(reap(*stage)));
+                std::thread::sleep(linger);
+                return words.send(&Word::Ended);
             }
             Ok(Order::Hello { .. }) => return Err(Damage::Message("a second greeting".into())),
             Err(Damage::Ended) => {

@@ -14,6 +14,7 @@ pub mod ktap;
 pub mod junit;
 pub mod json;
 pub mod compare;
+pub mod targets;
 
 use harness::target::Target;
 

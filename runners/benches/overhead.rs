@@ -21,7 +21,8 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use runners::interrupt::Stop;
 use runners::local::Local;
-use runners::pool::{Pool, default_jobs};
+use runners::local::default_jobs;
+use runners::pool::Pool;
 
 const ROUNDS: usize = 15;
 const SUITES: usize = 5;

@@ -11,6 +11,7 @@ mod results;
 mod rounds;
 mod run;
 mod show;
+mod targets;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -25,6 +26,7 @@ use harness::case::diagnostic::Diagnostic;
 use harness::case::step::duration;
 use harness::suite::Suite;
 use harness::worker;
+use runners::qemu::Wish;
 
 use choose::{Order, Shard};
 
@@ -34,6 +36,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Something failed that is not under test.
 const ENVIRONMENT: u8 = 3;
+/// No case was chosen, or all were skipped.
+const NOTHING_RAN: u8 = 4;
 /// SIGINT or SIGTERM.
 const INTERRUPTED: u8 = 130;
 /// Whoever read the output has stopped; as if by SIGPIPE.
@@ -126,8 +130,10 @@ struct Run {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    targets: Targets,
     /// How many cases to play at a time [default: 6 for each processor and 64 at most, because cases
-    /// wait for the kernel to collect keys more than they compute]
+    /// wait for the kernel to collect keys more than they compute; of virtual machines 2 for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     jobs: Option<u16>,
     /// How long a call of a case may take
@@ -170,6 +176,32 @@ enum Deviations {
     Recorded,
     /// None: what deviates fails
     None,
+}
+
+/// What to test.
+#[derive(Args)]
+#[command(next_help_heading = "What to test")]
+struct Targets {
+    /// A kernel to boot in virtual machines (QEMU): a name of the catalogue as in debian-6.12 (see `skc
+    /// kernels`), `all` of it, a bzImage, a kernel's build tree, or a package (.deb) that holds one; `host`
+    /// is the running kernel. May be repeated: one report for each, and a table at the end
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Vec<String>,
+    /// Give every case a virtual machine of its own
+    #[arg(long, requires = "kernel")]
+    fresh_vm: bool,
+    /// Arguments for the kernel, after those that it needs
+    #[arg(long, value_name = "ARGUMENTS", requires = "kernel", allow_hyphen_values = true)]
+    append: Option<String>,
+    /// Memory of a virtual machine in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=65536))]
+    memory: u32,
+    /// Processors of a virtual machine
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    smp: u16,
+    /// What executes the guest's instructions
+    #[arg(long, value_enum, default_value_t = Wish::Auto)]
+    accel: Wish,
 }
 
 /// The formats of a run.
@@ -259,6 +291,19 @@ impl From<io::Error> for Trouble {
     }
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Usage(text) | Trouble::Environment(text) => f.write_str(text),
+            Trouble::Output(error) => write!(f, "the output cannot be written: {error}"),
+            Trouble::Malformed(found) => match found.len() {
+                1 => f.write_str("one error in the cases"),
+                count => write!(f, "{count} errors in the cases"),
+            },
+        }
+    }
+}
+
 /// Something that is needed has failed.
 fn environment(error: impl std::fmt::Display) -> Trouble {
     Trouble::Environment(error.to_string())
@@ -334,23 +379,18 @@ impl Terminal {
     fn tell(self, trouble: &Trouble) -> u8 {
         const ERROR: Style = AnsiColor::Red.on_default().bold();
         let mut err = self.err();
-        let (text, code) = match trouble {
+        let code = match trouble {
             Trouble::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return BROKEN_PIPE,
-            Trouble::Usage(text) => (text.clone(), USAGE),
-            Trouble::Environment(text) => (text.clone(), ENVIRONMENT),
-            Trouble::Output(error) => (format!("the output cannot be written: {error}"), ENVIRONMENT),
+            Trouble::Usage(_) => USAGE,
+            Trouble::Environment(_) | Trouble::Output(_) => ENVIRONMENT,
             Trouble::Malformed(found) => {
                 for diagnostic in found {
                     let _ = writeln!(err, "{}\n", diagnostic.render(true));
                 }
-                let count = match found.len() {
-                    1 => "one error".to_owned(),
-                    count => format!("{count} errors"),
-                };
-                (format!("{count} in the cases"), USAGE)
+                USAGE
             }
         };
-        let _ = writeln!(err, "{ERROR}error{ERROR:#}: {text}");
+        let _ = writeln!(err, "{ERROR}error{ERROR:#}: {trouble}");
         code
     }
 }

@@ -3,7 +3,10 @@
 //! A [`Runner`] knows how to start a worker and reach it; nothing about cases. What a case is and what
 //! came of it is `harness`; how it looks is `reports`. The `skc` program is made of these.
 
+pub mod console;
+pub mod guest;
 pub mod local;
+pub mod qemu;
 pub mod remote;
 pub mod pool;
 pub mod interrupt;
@@ -12,10 +15,24 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use console::Complaint;
+
 /// A way to place workers.
 pub trait Runner: Send + Sync {
     /// Starts a worker.
     fn start(&self) -> io::Result<Link>;
+
+    /// How the target is reached, as reports say it: `this kernel`.
+    fn place(&self) -> String;
+
+    /// How many workers are worth having at a time unless somebody knows better.
+    fn jobs(&self) -> usize;
+
+    /// If each worker has a machine of its own, which costs little to replace, and which a case may kill
+    /// or leave unfit for the next.
+    fn has_machines(&self) -> bool {
+        false
+    }
 }
 
 /// A worker that was started: the streams of [`harness::wire`], and its life.
@@ -38,4 +55,9 @@ pub trait Life: Send {
 
     /// What the target has printed beside the stream since the last call.
     fn console(&mut self) -> Vec<String>;
+
+    /// What the worker's own kernel has said of itself that a sound one does not say. It stays said.
+    fn complaint(&mut self) -> Option<Complaint> {
+        None
+    }
 }

@@ -18,23 +18,18 @@ use harness::run;
 use harness::target::Target;
 
 use crate::Runner;
+use crate::console::Complaint;
 use crate::interrupt::Stop;
-use crate::remote::{Answer, Remote, Unstarted};
+use crate::remote::{Answer, Remote, Unstarted, crashed_later};
 
 /// How many starts in a row may fail before no further one is tried.
 const STARTS: u32 = 3;
+/// How long a machine goes on after its last case, so that what the kernel does late is seen; and how
+/// long if it has played just one.
+const LINGER: Duration = Duration::from_millis(200);
+const BRIEF_LINGER: Duration = Duration::from_millis(20);
 /// How often the caller is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How many cases to play at a time unless somebody knows better. A case mostly waits for the kernel to
-/// collect keys: with two processors the whole suite took least time with 12 to 16 at a time. Ids are
-/// given to a limited number of workers, and other runs may want some.
-pub fn default_jobs() -> usize {
-    const FOR_EACH_PROCESSOR: usize = 6;
-    const MOST: usize = 64;
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    (FOR_EACH_PROCESSOR * processors).min(MOST)
-}
 
 /// What happens in a run.
 #[derive(Debug)]
@@ -59,6 +54,8 @@ pub struct Pool {
     failures: Mutex<(u32, String)>,
     /// How many threads of a run hold a worker.
     holding: Mutex<usize>,
+    /// If every case gets a worker of its own.
+    fresh: bool,
 }
 
 impl Pool {
@@ -77,7 +74,18 @@ impl Pool {
             }
         };
         let (idle, failures) = (Mutex::new(vec![first]), Mutex::new((0, String::new())));
-        Ok(Pool { runner, programs, stop, target, idle, failures, holding: Mutex::new(0) })
+        Ok(Pool { runner, programs, stop, target, idle, failures, holding: Mutex::new(0), fresh: false })
+    }
+
+    /// Gives every case a worker of its own: where workers have machines, a machine.
+    pub fn fresh(mut self, fresh: bool) -> Pool {
+        self.fresh = fresh;
+        self
+    }
+
+    /// How many cases to play at a time unless somebody knows better.
+    pub fn jobs(&self) -> usize {
+        self.runner.jobs()
     }
 
     /// What the workers test.
@@ -148,10 +156,11 @@ impl Pool {
 
     fn serve(&self, queue: &Mutex<Option<Peekable<impl Iterator<Item = Plan>>>>, events: &Sender<Event>) {
         let mut held = None;
+        let mut tale = Tale { pool: self, events, last: None };
         // Each use of the queue is a statement of its own: the lock must be free while a case is played.
         while !self.stop.is_asked() {
             let more = locked(queue).as_mut().is_some_and(|plans| plans.peek().is_some());
-            if more && held.is_none() {
+            if more && held.is_none() && !self.fresh {
                 held = self.take().ok();
                 let mut holding = locked(&self.holding);
                 match held {
@@ -164,6 +173,13 @@ impl Pool {
             let Some(plan) = locked(queue).as_mut().and_then(Iterator::next) else { break };
             // The receiver lives until all of these threads have ended.
             let _ = events.send(Event::Began(plan.case.clone()));
+            if self.fresh {
+                match self.play_alone(&plan) {
+                    Some(record) => tale.tell(record),
+                    None => break,
+                }
+                continue;
+            }
             let held_before = held.is_some();
             let record = self.play_on(&mut held, &plan);
             if held_before != held.is_some() {
@@ -171,12 +187,34 @@ impl Pool {
                 *holding = if held_before { *holding - 1 } else { *holding + 1 };
             }
             let Some(record) = record else { break };
-            let _ = events.send(Event::Ended(Box::new(record)));
+            if !self.runner.has_machines() {
+                tale.tell(record);
+                continue;
+            }
+            tale.machine_played(plan, record);
+            if let Some(remote) = held.take_if(|_| tale.is_over()) {
+                *locked(&self.holding) -= 1;
+                tale.machine_ended(remote.settle(LINGER, &self.stop));
+            }
         }
-        if held.is_some() {
+        if let Some(remote) = held {
             *locked(&self.holding) -= 1;
+            match self.runner.has_machines() {
+                true => tale.machine_ended(remote.settle(LINGER, &self.stop)),
+                false => locked(&self.idle).push(remote),
+            }
         }
-        locked(&self.idle).extend(held);
+        tale.end();
+    }
+
+    /// Plays one case on a worker that plays no other. `None` if the run was stopped.
+    fn play_alone(&self, plan: &Plan) -> Option<CaseRecord> {
+        let mut held = None;
+        let record = self.play_on(&mut held, plan)?;
+        match held.and_then(|remote| remote.settle(BRIEF_LINGER, &self.stop)) {
+            Some(complaint) => Some(crashed_later(record, complaint)),
+            None => Some(record),
+        }
     }
 
     /// A worker: an idle one, or a new one.
@@ -208,6 +246,84 @@ impl Pool {
             *failures = (failures.0 + 1, why);
         }
     }
+}
+
+/// What one thread has to tell. A kernel may stumble over a case only when the next one runs, so a record
+/// from a machine is told when the machine has come that much further.
+struct Tale<'a> {
+    pool: &'a Pool,
+    events: &'a Sender<Event>,
+    /// What the machine has played last, and is not told yet.
+    last: Option<(Plan, CaseRecord)>,
+}
+
+impl Tale<'_> {
+    fn tell(&self, record: CaseRecord) {
+        let _ = self.events.send(Event::Ended(Box::new(record)));
+    }
+
+    fn end(&mut self) {
+        if let Some((_, record)) = self.last.take() {
+            self.tell(record);
+        }
+    }
+
+    /// If the machine is not to play another case.
+    fn is_over(&self) -> bool {
+        self.last.as_ref().is_some_and(|(plan, record)| record.verdict == Verdict::Timeout || plan.stage.marks)
+    }
+
+    /// A machine has played a case, or has died of it.
+    fn machine_played(&mut self, plan: Plan, record: CaseRecord) {
+        match record.verdict {
+            Verdict::Crash => self.machine_died(plan, record),
+            // A machine that was silent is gone; one that was not has said which step took too long.
+            Verdict::Timeout if record.steps.is_empty() => self.machine_died(plan, record),
+            _ => {
+                self.end();
+                self.last = Some((plan, record));
+            }
+        }
+    }
+
+    /// A machine has ended after its last case, in peace or not.
+    fn machine_ended(&mut self, complaint: Option<Complaint>) {
+        if let Some(complaint) = complaint
+            && let Some((plan, record)) = self.last.take()
+        {
+            self.machine_died(plan, crashed_later(record, complaint));
+        }
+        self.end();
+    }
+
+    /// Finds out which case a machine has died of: the last one, or the one before it. Each plays again
+    /// on a machine of its own.
+    fn machine_died(&mut self, plan: Plan, died: CaseRecord) {
+        let mut found = false;
+        if let Some((before, record)) = self.last.take() {
+            match self.pool.play_alone(&before) {
+                Some(again) if again.verdict == died.verdict => {
+                    found = true;
+                    self.tell(again);
+                }
+                _ => self.tell(record),
+            }
+        }
+        let again = self.pool.play_alone(&plan);
+        self.tell(match again {
+            Some(again) if found || again.verdict == died.verdict => again,
+            _ => unconfirmed(died),
+        });
+    }
+}
+
+/// The record of a case that a machine has died of once, and not a second time.
+fn unconfirmed(died: CaseRecord) -> CaseRecord {
+    let reason = died.reason.unwrap_or_default();
+    let reason = Some(format!("{reason} (and not when the case was played again, on a machine of its own)"));
+    // What a kernel says of itself it has said; silence may have been the host's.
+    let verdict = if died.verdict == Verdict::Crash { Verdict::Crash } else { Verdict::Broken };
+    CaseRecord { verdict, reason, ..died }
 }
 
 impl Drop for Pool {

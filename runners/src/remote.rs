@@ -17,6 +17,7 @@ use harness::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::console::Complaint;
 use crate::interrupt::Stop;
 use crate::{Life, Link, Runner};
 
@@ -34,6 +35,8 @@ pub struct Remote {
     orders: Option<Sender<Orders>>,
     words: Receiver,
     life: Box<dyn Life>,
+    /// If the worker has a machine of its own: its silence is then that of a kernel.
+    machine: bool,
 }
 
 /// Why there is no worker.
@@ -71,19 +74,24 @@ impl Remote {
         let token = token();
         let orders = Orders::new(orders, stop).map_err(|error| failed(error.to_string()))?;
         let mut remote = Remote {
-            orders: Some(Sender::new(orders, token.clone())),
+            orders: Some(Sender::new(orders, token.clone()).packed(runner.has_machines())),
             words: Receiver::new(words, Some(token)),
             life,
+            machine: runner.has_machines(),
         };
         let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone() };
         match remote.exchange(&hello, GREETING, stop) {
-            Ok(Word::Ready(target)) => Ok((remote, *target)),
+            Ok(Word::Ready(target)) => {
+                let place = runner.place();
+                Ok((remote, Target { place, ..*target }))
+            }
             Ok(Word::Refused(reason)) => Err(Unstarted::Refused(reason)),
-            Ok(Word::Record(_)) => Err(failed("it sent a record instead of a greeting".into())),
+            Ok(Word::Record(_) | Word::Ended) => Err(failed("it does not answer the greeting".into())),
             Err(_) if stop.is_asked() => Err(Unstarted::Stopped),
             Err(damage) => {
-                let (how, console) = remote.lose(&damage);
-                let said = console.last().map(|line| format!(" ({line})")).unwrap_or_default();
+                let how = remote.lose(&damage);
+                let said = remote.console();
+                let said = said.last().map(|line| format!(" ({line})")).unwrap_or_default();
                 Err(failed(format!("{how}{said}")))
             }
         }
@@ -96,21 +104,45 @@ impl Remote {
             self.life.kill();
             return Answer::Stopped;
         }
-        let why = match answer {
-            Ok(Word::Record(record)) => match self.flaw(plan, &record) {
-                None => return Answer::Record(Box::new(self.with_console(*record))),
-                Some(flaw) => flaw,
+        let record = match answer {
+            Ok(Word::Record(record)) => match (self.life.complaint(), self.flaw(plan, &record)) {
+                (Some(complaint), _) => crash(*record, complaint),
+                (None, None) => return Answer::Record(Box::new(self.with_console(*record))),
+                (None, Some(flaw)) => run::blank(plan, Verdict::Broken, Some(flaw)),
             },
-            Ok(Word::Ready(_) | Word::Refused(_)) => "the worker greeted for a second time".into(),
+            Ok(Word::Ready(_) | Word::Refused(_) | Word::Ended) => {
+                run::blank(plan, Verdict::Broken, Some("the worker answers what it was not asked".into()))
+            }
             Err(damage) => {
-                let (how, console) = self.lose(&damage);
-                let record = run::blank(plan, Verdict::Broken, Some(how));
-                return Answer::Lost(Box::new(CaseRecord { console, ..record }));
+                let how = self.lose(&damage);
+                let verdict = match damage {
+                    // Nothing but its kernel stands between the case and the coordinator.
+                    Damage::Silent(_) if self.machine => Verdict::Timeout,
+                    _ => Verdict::Broken,
+                };
+                let record = run::blank(plan, verdict, Some(how));
+                match self.life.complaint() {
+                    Some(complaint) => crash(record, complaint),
+                    None => record,
+                }
             }
         };
         self.life.kill();
-        let console = self.console();
-        Answer::Lost(Box::new(CaseRecord { console, ..run::blank(plan, Verdict::Broken, Some(why)) }))
+        Answer::Lost(Box::new(self.with_console(record)))
+    }
+
+    /// Ends a worker in peace and, if it has a machine of its own, gives what the kernel said of itself
+    /// until then and for a while after.
+    pub fn settle(mut self, linger: Duration, stop: &Stop) -> Option<Complaint> {
+        let answer = self.exchange(&Order::End { linger }, linger + WAY, stop);
+        if stop.is_asked() {
+            return None;
+        }
+        if !matches!(answer, Ok(Word::Ended)) {
+            // How it ended belongs to what is known of it.
+            let _ = self.life.ended(FAREWELL);
+        }
+        self.life.complaint()
     }
 
     /// Lets the worker end by itself, which it does when nobody can ask it any more.
@@ -146,8 +178,12 @@ impl Remote {
         contradiction(plan, record).map(|what| format!("the worker's record contradicts itself: {what}"))
     }
 
+    /// The record with what was printed meanwhile, unless it holds the part that matters already.
     fn with_console(&mut self, mut record: CaseRecord) -> CaseRecord {
-        record.console.extend(self.console());
+        let console = self.console();
+        if record.verdict != Verdict::Crash {
+            record.console.extend(console);
+        }
         record
     }
 
@@ -157,8 +193,8 @@ impl Remote {
         console
     }
 
-    /// Kills the worker; says what had become of it, and what was printed last.
-    fn lose(&mut self, damage: &Damage) -> (String, Vec<String>) {
+    /// Kills the worker; says what had become of it.
+    fn lose(&mut self, damage: &Damage) -> String {
         let how = match damage {
             Damage::Ended | Damage::Truncated => {
                 let within = if *damage == Damage::Truncated { " within a frame" } else { "" };
@@ -173,8 +209,27 @@ impl Remote {
             damage => damage.to_string(),
         };
         self.life.kill();
-        (how, self.console())
+        how
     }
+}
+
+/// The record of a case that ran when the kernel complained.
+fn crash(record: CaseRecord, complaint: Complaint) -> CaseRecord {
+    CaseRecord {
+        verdict: Verdict::Crash,
+        reason: Some(format!("the kernel said: {}", complaint.line)),
+        console: complaint.excerpt,
+        ..record
+    }
+}
+
+/// The record of a case after which the kernel complained.
+pub(crate) fn crashed_later(record: CaseRecord, complaint: Complaint) -> CaseRecord {
+    let mut record = crash(record, complaint);
+    if let Some(reason) = &mut record.reason {
+        reason.push_str(", after the case had come to its end");
+    }
+    record
 }
 
 /// What in a record cannot be: a pass is believed only if every step was seen to have its outcome.

@@ -17,7 +17,8 @@ use reports::status::{Merit, Status};
 use reports::terminal;
 use runners::interrupt::Stop;
 use runners::local::Local;
-use runners::pool::{Pool, default_jobs};
+use runners::local::default_jobs;
+use runners::pool::Pool;
 
 /// How long a call of a case may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

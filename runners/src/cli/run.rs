@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use harness::case::Case;
@@ -16,54 +19,142 @@ use reports::status::{Merit, Status};
 use reports::summary::Summary;
 use reports::terminal;
 use runners::interrupt::{Stop, on_signals};
-use runners::local::Local;
-use runners::pool::{Event, Pool, default_jobs};
-use runners::remote::Unstarted;
+use runners::pool::{Event, Pool};
 
 use super::choose::{Order, choose};
 use super::files::{self, Folder};
 use super::progress::Progress;
 use super::render::Render;
 use super::rounds::Rounds;
-use super::{Deviations, FAILED, Format, INTERRUPTED, Run, Terminal, Trouble, environment};
+use super::targets::{self, Opener, Unopened, Wanted};
+use super::{
+    Deviations, ENVIRONMENT, FAILED, Format, INTERRUPTED, NOTHING_RAN, Run, Terminal, Trouble, USAGE, environment,
+};
 
 /// Plays the chosen cases.
 pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
     let suite = args.source.load()?;
     let mut cases = choose(&suite, &args.filters).map_err(Trouble::Usage)?;
     cases.retain(|case| args.shard.is_none_or(|shard| shard.has(case)));
-    let mut baseline = args.baseline.as_deref().map(files::read).transpose()?;
-    if let Some(baseline) = &mut baseline {
-        // What was not chosen this time has not vanished.
-        baseline.cases.retain(|record| {
-            suite.case(&record.case).is_none_or(|case| cases.iter().any(|it| it.id == case.id))
-        });
-    }
 
     let stop = Arc::new(Stop::new().map_err(environment)?);
     on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;
-    let pool = match Pool::open(Box::new(Local::new()), all_programs(&cases), Arc::clone(&stop)) {
-        Ok(pool) => pool,
-        Err(Unstarted::Stopped) => return Ok(INTERRUPTED),
-        Err(Unstarted::Refused(why)) => {
-            return Err(Trouble::Environment(format!("no case can be played here: {why}")));
-        }
-        Err(Unstarted::Failed(why)) => {
-            return Err(Trouble::Environment(format!("no worker can be started: {why}")));
-        }
-    };
-
     let order = args.order.settled();
     if let Order::Random(Some(seed)) = order {
         terminal.note(format_args!("the order is random:{seed}"));
     }
-    let mut book = Book::open(args, &suite, &pool, cases.len(), terminal)?;
-    let plans = book.plan(&cases)?;
-    let result = play(args, &pool, &plans, order, &mut book);
-    // The workers end before anything is said of the run: nothing of it is left when it has an end.
-    drop(pool);
-    result?;
-    book.close(baseline.as_ref(), stop.is_asked())
+    let wanted = targets::find(&args.targets, terminal, &stop)?;
+    let opener = Opener::new(&args.targets, all_programs(&cases), Arc::clone(&stop), terminal);
+    let session = Session { args, suite: &suite, cases: &cases, order, stop: &stop, terminal };
+    match wanted.as_slice() {
+        [] => Ok(INTERRUPTED),
+        [one] => {
+            let pool = match opener.open(one) {
+                Ok(pool) => pool,
+                Err(Unopened::Stopped) => return Ok(INTERRUPTED),
+                Err(Unopened::Trouble(why)) => return Err(Trouble::Environment(why)),
+            };
+            let baseline = session.baseline(args.baseline.as_deref())?;
+            let (_, code) = session.test(one, pool, args.report.as_deref(), baseline.as_ref())?;
+            Ok(code)
+        }
+        several => session.test_all(several, &opener),
+    }
+}
+
+/// One call of `skc run`, whatever it tests.
+struct Session<'a> {
+    args: &'a Run,
+    suite: &'a Suite,
+    cases: &'a [&'a Case],
+    order: Order,
+    stop: &'a Stop,
+    terminal: Terminal,
+}
+
+impl Session<'_> {
+    /// The records that a run is held against.
+    fn baseline(&self, path: Option<&Path>) -> Result<Option<Records>, Trouble> {
+        let mut baseline = path.map(files::read).transpose()?;
+        if let Some(baseline) = &mut baseline {
+            // What was not chosen this time has not vanished.
+            baseline.cases.retain(|record| {
+                self.suite.case(&record.case).is_none_or(|case| self.cases.iter().any(|it| it.id == case.id))
+            });
+        }
+        Ok(baseline)
+    }
+
+    /// Plays everything on one target, and gives what came of it and the exit code.
+    fn test(
+        &self,
+        wanted: &Wanted,
+        pool: Pool,
+        report: Option<&Path>,
+        baseline: Option<&Records>,
+    ) -> Result<(Records, u8), Trouble> {
+        let mut book = Book::open(self, wanted, &pool, report)?;
+        let plans = book.plan(self.cases)?;
+        let result = play(self.args, &pool, &plans, self.order, &mut book);
+        // The workers end before anything is said of the run: nothing of it is left when it has an end.
+        drop(pool);
+        result?;
+        book.close(baseline, self.stop.is_asked())
+    }
+
+    /// Plays everything on one target after the other. While one is tested, the next is made ready.
+    fn test_all(&self, wanted: &[Wanted], opener: &Opener) -> Result<u8, Trouble> {
+        if self.args.format != Format::Terminal {
+            let advice = "several kernels have no common document: write one for each with --report DIR";
+            return Err(Trouble::Usage(advice.into()));
+        }
+        let mut rows = Vec::new();
+        let mut codes = Vec::new();
+        let (ready, next) = sync_channel(0);
+        thread::scope(|scope| {
+            scope.spawn(move || wanted.iter().try_for_each(|wanted| ready.send(opener.open(wanted))));
+            for (wanted, opened) in wanted.iter().zip(&next) {
+                let tested = match opened {
+                    Ok(pool) => self.test_one(wanted, pool),
+                    Err(Unopened::Stopped) => break,
+                    Err(Unopened::Trouble(why)) => Err(Trouble::Environment(why)),
+                };
+                let came_to = match tested {
+                    Ok((records, code)) => {
+                        codes.push(code);
+                        Ok(records)
+                    }
+                    Err(Trouble::Output(error)) => return Err(Trouble::Output(error)),
+                    Err(trouble) => {
+                        let why = trouble.to_string();
+                        self.terminal.note(format_args!("{}: {why}", wanted.name));
+                        codes.push(ENVIRONMENT);
+                        Err(why)
+                    }
+                };
+                rows.push(reports::targets::Row { name: wanted.name.clone(), came_to });
+                if self.stop.is_asked() {
+                    break;
+                }
+            }
+            // Whoever makes the next one ready finds that nobody waits for it.
+            drop(next);
+            Ok(())
+        })?;
+        reports::targets::write(&mut self.terminal.out().lock(), &rows)?;
+        Ok(if self.stop.is_asked() { INTERRUPTED } else { worst(&codes) })
+    }
+
+    fn test_one(&self, wanted: &Wanted, pool: Pool) -> Result<(Records, u8), Trouble> {
+        let below = |path: &PathBuf| path.join(&wanted.name);
+        let baseline = self.baseline(self.args.baseline.as_ref().map(below).as_deref())?;
+        self.test(wanted, pool, self.args.report.as_ref().map(below).as_deref(), baseline.as_ref())
+    }
+}
+
+/// The exit code of several runs: a failure is worth more than trouble, and that more than nothing.
+fn worst(codes: &[u8]) -> u8 {
+    [FAILED, ENVIRONMENT, USAGE, NOTHING_RAN].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
 }
 
 /// The foreign programs that cases want to run.
@@ -72,7 +163,7 @@ pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
 }
 
 fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {
-    let jobs = args.jobs.map_or_else(default_jobs, usize::from);
+    let jobs = args.jobs.map_or_else(|| pool.jobs(), usize::from);
     let all = plans.len() * args.repeat as usize;
     let rounds = (0..args.repeat).flat_map(|round| {
         let mut plans = plans.to_vec();
@@ -121,23 +212,23 @@ struct Book<'a> {
 
 impl<'a> Book<'a> {
     fn open(
-        args: &Run,
-        suite: &'a Suite,
+        session: &Session<'a>,
+        wanted: &Wanted,
         pool: &Pool,
-        cases: usize,
-        terminal: Terminal,
+        report: Option<&Path>,
     ) -> Result<Book<'a>, Trouble> {
+        let Session { args, suite, terminal, .. } = *session;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let program = env!("CARGO_PKG_VERSION").into();
-        let header = Header { format: FORMAT, program, target: pool.target().clone(), started, cases };
-        let options = terminal::Options { verbose: args.verbose, repeat: repeat(args) };
+        let header = Header { format: FORMAT, program, target: pool.target().clone(), started, cases: session.cases.len() };
+        let options = terminal::Options { verbose: args.verbose, repeat: repeat(args, wanted) };
         Ok(Book {
             suite,
             deviations: args.deviations,
             terminal,
             format: args.format,
             timeout: args.timeout,
-            folder: args.report.as_deref().map(|path| Folder::begin(path, &header)).transpose()?,
+            folder: report.map(|path| Folder::begin(path, &header)).transpose()?,
             render: Render::begin(args.format, &header, terminal, options)?,
             records: Records { header, cases: Vec::new(), footer: None },
             started: Instant::now(),
@@ -181,8 +272,8 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    /// Ends all that is written, and gives the exit code.
-    fn close(mut self, baseline: Option<&Records>, interrupted: bool) -> Result<u8, Trouble> {
+    /// Ends all that is written, and gives the records and the exit code.
+    fn close(mut self, baseline: Option<&Records>, interrupted: bool) -> Result<(Records, u8), Trouble> {
         let duration = self.started.elapsed();
         let (cases, milliseconds) = (self.records.cases.len(), duration.as_millis() as u64);
         self.records.footer = Some(Footer { cases, milliseconds, interrupted });
@@ -203,15 +294,21 @@ impl<'a> Book<'a> {
             self.terminal.note(format_args!("{case} did not come out the same each time: {counts}"));
             code = FAILED;
         }
-        Ok(if interrupted { INTERRUPTED } else { code })
+        Ok((self.records, if interrupted { INTERRUPTED } else { code }))
     }
 }
 
 /// The command that plays a case again as it was played here.
-fn repeat(args: &Run) -> String {
+fn repeat(args: &Run, wanted: &Wanted) -> String {
     let mut command = "skc run".to_owned();
     if let Some(folder) = &args.source.cases {
         command += &format!(" --cases {}", folder.display());
+    }
+    if let Some(option) = &wanted.option {
+        command += &format!(" {option}");
+    }
+    if let Some(arguments) = &args.targets.append {
+        command += &format!(" --append '{}'", arguments.replace('\'', "'\\''"));
     }
     command
 }

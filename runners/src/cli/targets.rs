@@ -1,0 +1,159 @@
+//! What a run tests: from the command line to pools of workers.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use runners::interrupt::Stop;
+use runners::local::Local;
+use runners::pool::Pool;
+use runners::qemu::accelerator::Accelerator;
+use runners::qemu::command::Machine;
+use runners::qemu::{Qemu, Wish};
+use runners::remote::Unstarted;
+use vm_images::initramfs::initramfs;
+use vm_images::manifest::Catalogue;
+use vm_images::{Kernel, Store};
+
+use super::{Targets, Terminal, Trouble};
+
+/// The name of the running kernel.
+const HOST: &str = "host";
+/// The name of every kernel of the catalogue.
+const ALL: &str = "all";
+
+/// Something to be tested.
+pub(super) struct Wanted {
+    /// Its name in reports and folders.
+    pub(super) name: String,
+    /// The option that asks for it, as in `--kernel debian-6.12`; none for the running kernel.
+    pub(super) option: Option<String>,
+    how: How,
+}
+
+enum How {
+    Host,
+    Kernel(Box<Kernel>),
+    /// Why it cannot be had.
+    Lost(String),
+}
+
+/// Finds what the command line asks for; kernels that are not there are fetched. What cannot be had is
+/// an error only where nothing else is asked for.
+pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Stop) -> Result<Vec<Wanted>, Trouble> {
+    let catalogue = Catalogue::embedded();
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let names = args.kernel.iter().flat_map(|name| match name.as_str() {
+        ALL => catalogue.listed().map(|entry| entry.name.clone()).collect(),
+        name => vec![name.to_owned()],
+    });
+    for reference in names {
+        if stop.is_asked() {
+            return Ok(Vec::new());
+        }
+        let how = match reference.as_str() {
+            HOST => How::Host,
+            _ => match acquire(&reference, terminal, stop) {
+                Ok(kernel) => How::Kernel(Box::new(kernel)),
+                Err(vm_images::Error::Reference(why)) => return Err(Trouble::Usage(why)),
+                Err(vm_images::Error::Stopped) => return Ok(Vec::new()),
+                Err(vm_images::Error::Environment(why)) => How::Lost(why),
+            },
+        };
+        let option = (reference != HOST).then(|| format!("--kernel {reference}"));
+        let name = unused_name(&reference, &wanted);
+        wanted.push(Wanted { name, option, how });
+    }
+    if wanted.is_empty() {
+        wanted.push(Wanted { name: HOST.into(), option: None, how: How::Host });
+    }
+    Ok(wanted)
+}
+
+fn acquire(reference: &str, terminal: Terminal, stop: &Stop) -> Result<Kernel, vm_images::Error> {
+    let store = Store::open()?;
+    let mut last = String::new();
+    vm_images::resolve(reference, &store, &mut |progress| {
+        let line = progress.to_string();
+        if line != last {
+            terminal.note(&line);
+            last = line;
+        }
+        if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
+/// The last part of a path, made different from those before it.
+fn unused_name(reference: &str, before: &[Wanted]) -> String {
+    let path = Path::new(reference.trim_end_matches('/'));
+    let base = path.file_name().map_or_else(|| reference.into(), |name| name.to_string_lossy());
+    let taken = |name: &str| before.iter().any(|wanted| wanted.name == name);
+    let numbered = (2..).map(|number| format!("{base}-{number}"));
+    let mut names = std::iter::once(base.clone().into_owned()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// Opens pools, one target after the other.
+pub(super) struct Opener<'a> {
+    pub(super) args: &'a Targets,
+    pub(super) programs: BTreeSet<String>,
+    pub(super) stop: Arc<Stop>,
+    pub(super) terminal: Terminal,
+    /// What executes guests: found out with the first kernel.
+    found: OnceLock<Wish>,
+}
+
+impl<'a> Opener<'a> {
+    pub(super) fn new(args: &'a Targets, programs: BTreeSet<String>, stop: Arc<Stop>, terminal: Terminal) -> Opener<'a> {
+        Opener { args, programs, stop, terminal, found: OnceLock::new() }
+    }
+
+    /// Starts the first worker on a target.
+    pub(super) fn open(&self, wanted: &Wanted) -> Result<Pool, Unopened> {
+        let runner: Box<dyn runners::Runner> = match &wanted.how {
+            How::Host => Box::new(Local::new()),
+            How::Kernel(kernel) => Box::new(self.boot(kernel)?),
+            How::Lost(why) => return Err(Unopened::Trouble(why.clone())),
+        };
+        let pool = Pool::open(runner, self.programs.clone(), Arc::clone(&self.stop))?;
+        Ok(pool.fresh(self.args.fresh_vm))
+    }
+
+    fn boot(&self, kernel: &Kernel) -> Result<Qemu, Unopened> {
+        let trouble = |error: std::io::Error| Unopened::Trouble(error.to_string());
+        let program = std::fs::read("/proc/self/exe").map_err(trouble)?;
+        let initramfs = initramfs(&program, &[]).map_err(trouble)?;
+        let machine = Machine {
+            kernel: kernel.image.clone(),
+            append: self.args.append.clone().unwrap_or_default(),
+            memory: self.args.memory,
+            processors: self.args.smp,
+            accelerator: Accelerator::Tcg,
+        };
+        let wish = self.found.get().copied().unwrap_or(self.args.accel);
+        let qemu = Qemu::boot(machine, wish, &initramfs, Arc::clone(&self.stop))?;
+        let found = if qemu.accelerator() == Accelerator::Kvm { Wish::Kvm } else { Wish::Tcg };
+        let _ = self.found.set(found);
+        qemu.notes().iter().for_each(|note| self.terminal.note(note));
+        Ok(qemu)
+    }
+}
+
+/// Why there is no pool.
+pub(super) enum Unopened {
+    /// The run was stopped.
+    Stopped,
+    /// Something failed.
+    Trouble(String),
+}
+
+impl From<Unstarted> for Unopened {
+    fn from(unstarted: Unstarted) -> Unopened {
+        match unstarted {
+            Unstarted::Stopped => Unopened::Stopped,
+            Unstarted::Refused(why) => Unopened::Trouble(format!("no case can be played there: {why}")),
+            Unstarted::Failed(why) => Unopened::Trouble(format!("no worker can be started: {why}")),
+        }
+    }
+}

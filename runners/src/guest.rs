@@ -1,0 +1,79 @@
+//! Process 1 of a virtual machine: what a worker finds ready elsewhere, it makes ready itself, and is
+//! a worker then.
+//!
+//! No process of the machine has a session keyring until a case joins one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process;
+
+use harness::worker;
+use nix::mount::{MsFlags, mount};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+
+/// The line by which the guest says on its port that it waits for orders.
+pub const READY: &str = "skc guest: ready";
+/// What stands before the reason if it cannot.
+pub const UNFIT: &str = "skc guest: unfit: ";
+/// The word of the kernel's command line that names the port.
+pub const PORT: &str = "skc.port=";
+
+/// If this process is the first of a machine that was booted to be a guest.
+pub fn is_guest() -> bool {
+    process::id() == 1 && std::env::args_os().next().is_some_and(|name| name == "/init")
+}
+
+/// Serves as a worker until it is told to end, and then ends the machine.
+pub fn main() -> ! {
+    if let Err(error) = serve() {
+        // The console is all that is left to say it on.
+        let _ = writeln!(io::stderr(), "{UNFIT}{error}");
+    }
+    // Resetting works without ACPI too, and whoever runs the machine has told it not to start again.
+    let _ = reboot(RebootMode::RB_AUTOBOOT);
+    process::exit(1)
+}
+
+fn serve() -> io::Result<()> {
+    let missing = mounts().err();
+    let mut port = open_port()?;
+    if let Some(missing) = missing {
+        writeln!(port, "{UNFIT}{missing}")?;
+        return Err(missing);
+    }
+    writeln!(port, "{READY}")?;
+    worker::serve(OwnedFd::from(port.try_clone()?), port).map_err(|damage| io::Error::other(damage.to_string()))
+}
+
+/// Mounts what every system has.
+fn mounts() -> io::Result<()> {
+    // Without CONFIG_DEVTMPFS the nodes that came with the initramfs have to do.
+    let _ = mount_new("devtmpfs", "/dev");
+    mount_new("proc", "/proc")
+        .map_err(|error| io::Error::other(format!("/proc cannot be mounted, and is needed (CONFIG_PROC_FS): {error}")))
+}
+
+fn mount_new(kind: &str, place: &str) -> nix::Result<()> {
+    mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>)
+}
+
+/// The serial port to the coordinator, with every byte passed on as it is.
+fn open_port() -> io::Result<File> {
+    let arguments = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let name = arguments.split_whitespace().find_map(|word| word.strip_prefix(PORT)).unwrap_or("ttyS1");
+    let path = Path::new("/dev").join(name);
+    let port = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(nix::libc::O_NOCTTY)
+        .open(&path)
+        .map_err(|error| io::Error::other(format!("the port {} cannot be opened: {error}", path.display())))?;
+    let mut settings = tcgetattr(&port)?;
+    cfmakeraw(&mut settings);
+    tcsetattr(&port, SetArg::TCSANOW, &settings)?;
+    Ok(port)
+}

@@ -1,0 +1,248 @@
+//! Any kernel: workers are virtual machines of QEMU that boot it, with `skc` as their process 1.
+//!
+//! A kernel is booted once, up to where the guest waits for its first order, and saved there; each
+//! worker is a copy of that. The copies share the memory that none of them has written to. Where QEMU
+//! cannot do that, each worker is booted.
+
+pub mod accelerator;
+pub mod command;
+mod monitor;
+mod process;
+mod snapshot;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use self::accelerator::Accelerator;
+use self::command::{Machine, Memory};
+use self::process::{Process, Unready};
+use self::snapshot::Snapshot;
+use crate::console::{Complaint, complaint};
+use crate::interrupt::Stop;
+use crate::remote::Unstarted;
+use crate::{Life, Link, Runner};
+
+/// How long a boot may take. Translated, on a machine with other work to do, it may take ten times as
+/// long as on an idle one.
+const BOOT: Duration = Duration::from_secs(60);
+/// How often a boot is tried: a kernel that is emulated may well fail one in seven by itself.
+const BOOTS: u32 = 3;
+
+/// What is asked for to execute guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Wish {
+    /// KVM if a guest boots with it, and else QEMU's translator
+    Auto,
+    /// The machine's own processor: /dev/kvm
+    Kvm,
+    /// QEMU's translator, which needs nothing
+    Tcg,
+}
+
+/// Virtual machines of one kernel.
+pub struct Qemu {
+    machine: Machine,
+    initramfs: File,
+    /// What every worker begins as.
+    snapshot: Option<Snapshot>,
+    notes: Vec<String>,
+    stop: Arc<Stop>,
+}
+
+impl Qemu {
+    /// Boots the kernel up to where its guest waits for orders.
+    pub fn boot(machine: Machine, wish: Wish, initramfs: &[u8], stop: Arc<Stop>) -> Result<Qemu, Unstarted> {
+        let failed = |error: io::Error| Unstarted::Failed(error.to_string());
+        let initramfs = in_memory(initramfs).map_err(failed)?;
+        let mut qemu = Qemu { machine, initramfs, snapshot: None, notes: Vec::new(), stop };
+        let booted = qemu.boot_first(wish)?;
+        match Snapshot::take(booted.process, booted.memory) {
+            Ok(snapshot) => qemu.snapshot = Some(snapshot),
+            Err(error) => qemu.notes.push(format!("each machine is booted, because QEMU saves none: {error}")),
+        }
+        Ok(qemu)
+    }
+
+    /// What executes the guests.
+    pub fn accelerator(&self) -> Accelerator {
+        self.machine.accelerator
+    }
+
+    /// What should be known about how guests run here.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The first boot, which also finds out what can execute guests.
+    fn boot_first(&mut self, wish: Wish) -> Result<Booted, Unstarted> {
+        self.machine.accelerator = if wish == Wish::Kvm { Accelerator::Kvm } else { Accelerator::Tcg };
+        if wish != Wish::Auto {
+            return self.boot_again(true, 0, None);
+        }
+        const SLOW: &str = "so QEMU translates (TCG), which is slower";
+        if let Some(why) = accelerator::why_not_kvm() {
+            self.notes.push(format!("{why}, {SLOW}"));
+            return self.boot_again(true, 0, None);
+        }
+        let (winner, booted) = accelerator::race(|accelerator, limit, end| {
+            let machine = Machine { accelerator, ..self.machine.clone() };
+            self.try_to_boot(&machine, true, limit.unwrap_or(BOOT), end)
+        });
+        self.machine.accelerator = winner;
+        if winner == Accelerator::Tcg {
+            self.notes.push(format!("no guest gets ready with /dev/kvm here, {SLOW}"));
+        }
+        match booted {
+            Ok(booted) => Ok(booted),
+            Err(unready) => self.boot_again(true, 1, Some(unready)),
+        }
+    }
+
+    /// Boots until a guest waits for orders, or until it has failed too often.
+    fn boot_again(
+        &self,
+        shared: bool,
+        mut tries: u32,
+        mut last: Option<Unready>,
+    ) -> Result<Booted, Unstarted> {
+        loop {
+            match last {
+                Some(Unready::Stopped) => return Err(Unstarted::Stopped),
+                Some(Unready::Unfit(why)) => return Err(Unstarted::Refused(why)),
+                Some(Unready::Hopeless(why)) => return Err(Unstarted::Failed(why)),
+                Some(Unready::Failed(why)) if tries >= BOOTS => {
+                    return Err(Unstarted::Failed(format!("{tries} boots failed; in the last one {why}")));
+                }
+                Some(Unready::Failed(_)) | None => {}
+            }
+            tries += 1;
+            match self.try_to_boot(&self.machine, shared, BOOT, &self.stop) {
+                Ok(booted) => return Ok(booted),
+                Err(unready) => last = Some(unready),
+            }
+        }
+    }
+
+    fn try_to_boot(
+        &self,
+        machine: &Machine,
+        shared: bool,
+        limit: Duration,
+        end: &Stop,
+    ) -> Result<Booted, Unready> {
+        let memory = match shared {
+            true => Some(File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?)),
+            false => None,
+        };
+        let kind = if shared { Memory::Shared } else { Memory::Own };
+        let words = machine.arguments(kind, false);
+        let mut process = Process::start(&words, &self.initramfs, memory.as_ref())?;
+        process.await_ready(Instant::now() + limit, [&self.stop, end])?;
+        Ok(Booted { process, memory })
+    }
+
+    fn copy(&self, snapshot: &Snapshot) -> io::Result<Process> {
+        let words = self.machine.arguments(Memory::Copied, true);
+        let mut process = Process::start(&words, &self.initramfs, Some(snapshot.memory()))?;
+        snapshot.restore(&mut process)?;
+        Ok(process)
+    }
+}
+
+/// A guest that waits for orders.
+struct Booted {
+    process: Process,
+    /// Its memory, if that is to be shared.
+    memory: Option<File>,
+}
+
+impl Runner for Qemu {
+    fn start(&self) -> io::Result<Link> {
+        let process = match &self.snapshot {
+            Some(snapshot) => self.copy(snapshot)?,
+            None => match self.boot_again(false, 0, None) {
+                Ok(Booted { process, .. }) => process,
+                Err(Unstarted::Stopped) => return Err(io::Error::other("the run was stopped")),
+                Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => return Err(io::Error::other(why)),
+            },
+        };
+        let (orders, words) = process.port()?;
+        Ok(Link { orders, words, life: Box::new(Guest { process, said: Vec::new(), told: 0, reset: false }) })
+    }
+
+    fn place(&self) -> String {
+        format!("qemu {}", self.machine.accelerator.name())
+    }
+
+    /// A machine that waits costs no processor: a few more than there are processors.
+    fn jobs(&self) -> usize {
+        2 * thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    fn has_machines(&self) -> bool {
+        true
+    }
+}
+
+/// The life of one virtual machine.
+struct Guest {
+    process: Process,
+    /// What its kernel has printed since the machine was ready.
+    said: Vec<String>,
+    /// How many lines of that were told.
+    told: usize,
+    /// If it has reset itself.
+    reset: bool,
+}
+
+impl Guest {
+    fn listen(&mut self) {
+        self.said.extend(self.process.console.news());
+    }
+}
+
+impl Life for Guest {
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn ended(&mut self, limit: Duration) -> Option<String> {
+        let (status, how) = self.process.ended(limit)?;
+        self.reset = status.is_some_and(|status| status.success());
+        let words = self.process.words();
+        let words = words.last().map(|line| format!(" ({line})")).unwrap_or_default();
+        Some(format!("{how}{words}"))
+    }
+
+    fn console(&mut self) -> Vec<String> {
+        self.listen();
+        let news = self.said[self.told..].to_vec();
+        self.told = self.said.len();
+        news
+    }
+
+    fn complaint(&mut self) -> Option<Complaint> {
+        self.listen();
+        complaint(&self.said).or_else(|| {
+            // Nobody had told it to: that is how a processor ends that cannot even fault any more.
+            let gone = self.said.iter().any(|line| line.contains("Attempted to kill init!"));
+            (self.reset && !gone).then(|| Complaint {
+                line: "the machine reset itself without a word".into(),
+                excerpt: self.said.clone(),
+            })
+        })
+    }
+}
+
+/// A file in memory with this content.
+fn in_memory(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(content)?;
+    Ok(file)
+}

@@ -1,0 +1,149 @@
+//! The command line of QEMU, as a value.
+//!
+//! `-M pc` and serial ports are what every kernel has: microvm does not start under load, because it
+//! has no clock that a kernel could calibrate by, and virtio ports are no faster than serial ones.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::accelerator::Accelerator;
+
+/// Descriptors that QEMU inherits, by the numbers that its command line uses.
+pub mod fd {
+    /// The guest's second serial port, to the coordinator: a socket.
+    pub const PORT: i32 = 3;
+    /// The guest's first serial port, where its kernel prints: a file.
+    pub const CONSOLE: i32 = 4;
+    /// QEMU's monitor (QMP): a socket.
+    pub const MONITOR: i32 = 5;
+    /// The initramfs: a file.
+    pub const INITRAMFS: i32 = 6;
+    /// The guest's memory, where it is a file.
+    pub const MEMORY: i32 = 7;
+}
+
+/// Where a guest's memory lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// In QEMU alone.
+    Own,
+    /// In the file [`fd::MEMORY`], where every write ends up.
+    Shared,
+    /// A private copy of that file, made page by page on the first write.
+    Copied,
+}
+
+/// A machine that can be started any number of times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The kernel's image.
+    pub kernel: PathBuf,
+    /// Arguments for the kernel after our own.
+    pub append: String,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// How many processors.
+    pub processors: u16,
+    /// What executes it.
+    pub accelerator: Accelerator,
+}
+
+impl Machine {
+    /// QEMU's arguments. With `incoming` it waits for a state instead of starting.
+    pub fn arguments(&self, memory: Memory, incoming: bool) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        let mut add = |text: String| words.push(text.into());
+        // Nothing that is not asked for: no display, no disks, no network.
+        for word in ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] {
+            add(word.into());
+        }
+        let own_memory = match memory {
+            Memory::Own => "",
+            Memory::Shared | Memory::Copied => ",memory-backend=memory",
+        };
+        add("-M".into());
+        add(format!("pc{own_memory}"));
+        if memory != Memory::Own {
+            let share = if memory == Memory::Shared { "on" } else { "off" };
+            add("-object".into());
+            add(format!(
+                "memory-backend-file,id=memory,size={}M,mem-path=/dev/fd/{},share={share}",
+                self.memory,
+                fd::MEMORY
+            ));
+        }
+        for (name, value) in [
+            ("-accel", self.accelerator.name().to_owned()),
+            ("-m", self.memory.to_string()),
+            ("-smp", self.processors.to_string()),
+            ("-chardev", format!("file,id=console,path=/dev/fd/{},append=on", fd::CONSOLE)),
+            ("-chardev", format!("socket,id=port,fd={}", fd::PORT)),
+            ("-chardev", format!("socket,id=monitor,fd={}", fd::MONITOR)),
+            ("-serial", "chardev:console".into()),
+            ("-serial", "chardev:port".into()),
+            ("-mon", "chardev=monitor,mode=control".into()),
+            ("-initrd", format!("/dev/fd/{}", fd::INITRAMFS)),
+            ("-append", self.kernel_arguments()),
+        ] {
+            add(name.into());
+            add(value);
+        }
+        if self.accelerator == Accelerator::Kvm {
+            add("-cpu".into());
+            add("max".into());
+        }
+        if incoming {
+            add("-incoming".into());
+            add("defer".into());
+        }
+        words.push("-kernel".into());
+        words.push(self.kernel.clone().into());
+        words
+    }
+
+    /// The kernel prints warnings and worse. Whatever it stumbles over ends the machine at once: the
+    /// reset that follows a panic makes QEMU end.
+    fn kernel_arguments(&self) -> String {
+        let own = "console=ttyS0 loglevel=5 panic=-1 oops=panic";
+        format!("{own} {}", self.append).trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            kernel: "/boot/vmlinuz,1".into(),
+            append: "keys.debug=1".into(),
+            memory: 192,
+            processors: 2,
+            accelerator: Accelerator::Tcg,
+        }
+    }
+
+    fn line(memory: Memory, incoming: bool) -> String {
+        let words = machine().arguments(memory, incoming);
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_machine_has_just_what_is_asked_for() {
+        let line = line(Memory::Own, false);
+        assert!(line.contains("-nodefaults") && line.contains("-m 192 -smp 2"), "{line}");
+        assert!(!line.contains("memory-backend") && !line.contains("-incoming"), "{line}");
+        assert!(line.ends_with("-append console=ttyS0 loglevel=5 panic=-1 oops=panic keys.debug=1 -kernel /boot/vmlinuz,1"));
+    }
+
+    #[test]
+    fn saved_and_restored_machines_differ_in_their_memory_alone() {
+        let saved = line(Memory::Shared, false);
+        let restored = line(Memory::Copied, true);
+        assert_eq!(
+            restored.replace("share=off", "share=on").replace(" -incoming defer", ""),
+            saved,
+            "QEMU restores a machine only into the same one"
+        );
+    }
+}
