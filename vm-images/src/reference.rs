@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::deb::{self, CONFIG, IMAGE};
 use crate::image::{ACCEPTED, Format, Found, look};
-use crate::manifest::{catalogue, entry};
+use crate::manifest::{Entry, catalogue, entry};
 use crate::store::{Identity, Store, sha256};
 use crate::{Doing, Error, Kernel, Told, acquire, failed, tell};
 
@@ -33,6 +33,13 @@ pub fn resolve(text: &str, store: &Store, told: &mut Told<'_>) -> Result<Kernel,
         Found::Package => package(text, path, store, told),
         Found::Other(what) => Err(Error::Reference(format!("{text}: {what}; {ACCEPTED}"))),
     }
+}
+
+/// The kernel of the catalogue that has a name.
+pub fn catalogued(name: &str) -> Result<&'static Entry, Error> {
+    entry(name).ok_or_else(|| {
+        Error::Reference(format!("`{name}` is no kernel of the catalogue: {}", help(name, &[])))
+    })
 }
 
 fn image(
@@ -78,7 +85,8 @@ fn tree(text: &str, folder: &Path) -> Result<Kernel, Error> {
 /// A package with a kernel in it, which is taken out once.
 fn package(text: &str, path: &Path, store: &Store, told: &mut Told<'_>) -> Result<Kernel, Error> {
     let digest = sha256(path).map_err(|error| failed(path, &error))?;
-    let identity = Identity { name: "packages-of-others", version: "deb", digest: &digest };
+    // It has no name by which it could be asked for again.
+    let identity = Identity { name: ".deb", version: "package", digest: &digest };
     let kernel = match store.take(identity, told)? {
         Some(kernel) => kernel,
         None => {
@@ -103,17 +111,16 @@ fn unknown(text: &str, store: &Store) -> String {
     if text.contains('/') {
         return format!("{text}: there is no such file; {ACCEPTED}");
     }
-    let built = store.names();
+    format!("`{text}` is no kernel of the catalogue and no file: {}", help(text, &store.names()))
+}
+
+/// What may have been meant by a name.
+fn help(text: &str, built: &[String]) -> String {
     let names: Vec<&str> =
         catalogue().iter().map(|entry| entry.name.as_str()).chain(built.iter().map(String::as_str)).collect();
-    let near = names
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(text, name), name))
-        .min()
-        .filter(|(distance, _)| *distance <= 2.max(text.len() / 4));
-    let help = match near {
+    let near = names.iter().map(|name| (strsim::damerau_levenshtein(text, name), name)).min();
+    match near.filter(|(distance, _)| *distance <= 2.max(text.len() / 4)) {
         Some((_, name)) => format!("did you mean `{name}`?"),
-        None => format!("{ACCEPTED}; the catalogue has {}", names.join(", ")),
-    };
-    format!("`{text}` is no kernel of the catalogue and no file: {help}")
+        None => format!("it has {}", names.join(", ")),
+    }
 }

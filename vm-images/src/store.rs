@@ -166,7 +166,8 @@ impl Store {
     /// The names of all kernels that are here.
     pub fn names(&self) -> Vec<String> {
         let names = fs::read_dir(self.root().join(KERNELS)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
         names.sort_unstable();
         names
     }
@@ -263,6 +264,14 @@ impl Store {
         let folder = self.root().join(KERNELS).join(name);
         let there = folder.exists();
         self.discard(&folder).map(|()| there)
+    }
+
+    /// Removes all that is here, and also what apt knows.
+    pub fn clear(&self) -> Result<(), Error> {
+        for folder in ["kernels", "packages", "apt"] {
+            self.discard(&self.root().join(folder))?;
+        }
+        Ok(())
     }
 
     fn folder(&self, identity: Identity<'_>) -> PathBuf {
