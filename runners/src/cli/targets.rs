@@ -1,7 +1,6 @@
 //! What a run tests: from the command line to pools of workers.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -13,9 +12,9 @@ use runners::qemu::command::Machine;
 use runners::qemu::{Qemu, Wish};
 use runners::remote::Unstarted;
 use vm_images::initramfs::initramfs;
-use vm_images::manifest::Catalogue;
-use vm_images::{Kernel, Store};
+use vm_images::{Kernel, Store, manifest};
 
+use super::fetching::Fetching;
 use super::{Targets, Terminal, Trouble};
 
 /// The name of the running kernel.
@@ -41,11 +40,11 @@ enum How {
 
 /// Finds what the command line asks for; kernels that are not there are fetched. What cannot be had is
 /// an error only where nothing else is asked for.
-pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Stop) -> Result<Vec<Wanted>, Trouble> {
-    let catalogue = Catalogue::embedded();
+pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Result<Vec<Wanted>, Trouble> {
+    let mut fetching = Fetching::new(terminal, Arc::clone(stop));
     let mut wanted: Vec<Wanted> = Vec::new();
     let names = args.kernel.iter().flat_map(|name| match name.as_str() {
-        ALL => catalogue.listed().map(|entry| entry.name.clone()).collect(),
+        ALL => manifest::all().map(|entry| entry.name.clone()).collect(),
         name => vec![name.to_owned()],
     });
     for reference in names {
@@ -54,7 +53,7 @@ pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Stop) -> Result<Ve
         }
         let how = match reference.as_str() {
             HOST => How::Host,
-            _ => match acquire(&reference, terminal, stop) {
+            _ => match acquire(&reference, &mut fetching) {
                 Ok(kernel) => How::Kernel(Box::new(kernel)),
                 Err(vm_images::Error::Reference(why)) => return Err(Trouble::Usage(why)),
                 Err(vm_images::Error::Stopped) => return Ok(Vec::new()),
@@ -65,23 +64,16 @@ pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Stop) -> Result<Ve
         let name = unused_name(&reference, &wanted);
         wanted.push(Wanted { name, option, how });
     }
+    fetching.end();
     if wanted.is_empty() {
         wanted.push(Wanted { name: HOST.into(), option: None, how: How::Host });
     }
     Ok(wanted)
 }
 
-fn acquire(reference: &str, terminal: Terminal, stop: &Stop) -> Result<Kernel, vm_images::Error> {
-    let store = Store::open()?;
-    let mut last = String::new();
-    vm_images::resolve(reference, &store, &mut |progress| {
-        let line = progress.to_string();
-        if line != last {
-            terminal.note(&line);
-            last = line;
-        }
-        if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
+fn acquire(reference: &str, fetching: &mut Fetching) -> Result<Kernel, vm_images::Error> {
+    let store = Store::of_user()?;
+    vm_images::resolve(reference, &store, &mut |progress| fetching.tell(progress))
 }
 
 /// The last part of a path, made different from those before it.
