@@ -88,10 +88,13 @@ impl Machine {
             add(name.into());
             add(value);
         }
-        if self.accelerator == Accelerator::Kvm {
-            add("-cpu".into());
-            add("max".into());
-        }
+        add("-cpu".into());
+        add(match self.accelerator {
+            Accelerator::Kvm => "max".into(),
+            // QEMU 7.2 leaves garbage in EFLAGS when an exception comes in a cmpxchg16b that it translates:
+            // kernels that allocate memory by it die of double faults and stray traps now and then.
+            Accelerator::Tcg => "qemu64,-cx16".into(),
+        });
         if incoming {
             add("-incoming".into());
             add("defer".into());
