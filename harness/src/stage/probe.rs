@@ -97,13 +97,29 @@ fn in_a_child(question: impl FnOnce() -> i32) -> Option<i32> {
     }
 }
 
+/// If the whole machine is the run's own: this process is its init, in the namespaces that the kernel
+/// made when it booted.
+fn owns_the_machine() -> bool {
+    // The numbers that the kernel gives to the first pid and user namespace, in every version.
+    const INITIAL: [(&str, &str); 2] = [("pid", "pid:[4026531836]"), ("user", "user:[4026531837]")];
+    std::process::id() == 1
+        && INITIAL.iter().all(|(kind, initial)| {
+            // A kernel without user namespaces has no file for them, and one user namespace.
+            std::fs::read_link(format!("/proc/self/ns/{kind}"))
+                .map_or(*kind == "user", |link| link.as_os_str() == *initial)
+        })
+}
+
 /// The target with what was found, and what can be seen from outside.
-pub fn target(features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<String>) -> Target {
+pub fn target(mut features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<String>) -> Target {
     let name = nix::sys::utsname::uname().ok();
     let text = |part: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
         name.as_ref().map_or_else(|| "unknown".into(), |name| part(name).to_string_lossy().into_owned())
     };
     let release = text(nix::sys::utsname::UtsName::release);
+    if owns_the_machine() {
+        features.insert(Feature::Vm);
+    }
     Target {
         implementation: "linux".into(),
         version: Version::parse(&release).unwrap_or(Version(0, 0)),
