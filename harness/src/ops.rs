@@ -282,7 +282,7 @@ ops! {
     ProcKeys = "proc_keys"(id: Key; fd: Int) -> Line [Proc],
         "proc(5) /proc/keys", "The line of a key in /proc/keys, or in a descriptor opened from it.";
     ProcKeysSorted = "proc_keys_sorted"() -> Number [Ids, Proc],
-        "proc(5) /proc/keys", "1 if the serials in /proc/keys ascend, else 0.";
+        "proc(5) /proc/keys", "1 if the serials in /proc/keys ascend and none comes twice, else 0.";
     ProcKeyUsers = "proc_key_users"(uid: Int) -> Line [Ids, Proc],
         "proc(5) /proc/key-users", "The line of a user in /proc/key-users.";
     ProcSysKeys = "proc_sys_keys"(name: Text) -> Number [Proc],

@@ -20,7 +20,7 @@ pub enum Reading {
     Line(String),
     /// What follows this word in the line that begins with it, or `""`.
     Field(String),
-    /// 1 if the first words of all lines ascend as hexadecimal numbers.
+    /// 1 if the first words of all lines ascend as hexadecimal numbers, none of which comes twice.
     Ascending,
     /// The number that the bytes spell.
     Spelled,
@@ -91,7 +91,9 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
                     std::str::from_utf8(word).ok().and_then(|word| u32::from_str_radix(word, 16).ok())
                 })
                 .collect();
-            let ascend = serials.iter().all(Option::is_some) && serials.is_sorted() && !serials.is_empty();
+            let ascend = serials.iter().all(Option::is_some)
+                && serials.is_sorted_by(|one, next| one < next)
+                && !serials.is_empty();
             number(ascend.into())
         }
         Reading::Spelled => spelled(answer.out.trim_ascii()),
