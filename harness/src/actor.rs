@@ -11,6 +11,7 @@ pub mod message;
 pub mod perform;
 pub mod reading;
 pub mod sys;
+pub mod upcall;
 
 use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixStream;
@@ -18,7 +19,13 @@ use std::os::unix::net::UnixStream;
 /// Becomes an actor if the program was executed as one, and never returns then. To be called before
 /// anything else, with the program's arguments.
 pub fn invoked(args: impl IntoIterator<Item = String>) {
-    let Some(first) = args.into_iter().nth(1) else { return };
+    let mut args = args.into_iter();
+    let program = args.next();
+    if program.as_deref() == Some(upcall::PATH) {
+        // The path, what to do, the key, and who asks for it.
+        upcall::answer(args.nth(1));
+    }
+    let Some(first) = args.next() else { return };
     if let Some(channel) = first.strip_prefix(life::ACTOR_FLAG) {
         match channel.parse() {
             Ok(channel) => life::begin(channel),

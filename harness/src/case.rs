@@ -59,6 +59,11 @@ pub enum Norm {
 pub enum Prerequisite {
     /// Root in the initial user namespace, which only a VM gives without harm.
     InitUserNamespaceRoot,
+    /// Actors in the initial pid namespace, so that orphans become children of the system's own init; and
+    /// root in the initial user namespace.
+    InitPidNamespace,
+    /// That /sbin/request-key is not there.
+    NoRequestKey,
     /// A VM for another reason.
     Vm,
     /// CONFIG_PERSISTENT_KEYRINGS.
@@ -77,6 +82,8 @@ impl Prerequisite {
     /// Every prerequisite with its name in a case file.
     pub const ALL: &[(&str, Prerequisite)] = &[
         ("init-user-namespace-root", Prerequisite::InitUserNamespaceRoot),
+        ("init-pid-namespace", Prerequisite::InitPidNamespace),
+        ("no-request-key", Prerequisite::NoRequestKey),
         ("vm", Prerequisite::Vm),
         ("persistent-keyrings", Prerequisite::PersistentKeyrings),
         ("key-notifications", Prerequisite::KeyNotifications),

@@ -282,7 +282,7 @@ ops! {
     ProcKeys = "proc_keys"(id: Key; fd: Int) -> Line [Proc],
         "proc(5) /proc/keys", "The line of a key in /proc/keys, or in a descriptor opened from it.";
     ProcKeysSorted = "proc_keys_sorted"() -> Number [Ids, Proc],
-        "proc(5) /proc/keys", "1 if the serials in /proc/keys ascend, else 0.";
+        "proc(5) /proc/keys", "1 if the serials in /proc/keys ascend and none comes twice, else 0.";
     ProcKeyUsers = "proc_key_users"(uid: Int) -> Line [Ids, Proc],
         "proc(5) /proc/key-users", "The line of a user in /proc/key-users.";
     ProcSysKeys = "proc_sys_keys"(name: Text) -> Number [Proc],
@@ -291,6 +291,12 @@ ops! {
         "proc(5) /proc/sys/kernel/keys", "Sets a limit of the key facility.";
     FileMode = "file_mode"(path: Text) -> Number [Proc],
         "stat(2)", "The permission bits of a file below /proc.";
+    ProcCmdline = "proc_cmdline"() -> Line [Proc],
+        "proc(5) /proc/pid/cmdline", "The words with which the actor's program was executed.";
+    ProcArgument = "proc_argument"(position: Int) -> Number [Proc],
+        "proc(5) /proc/pid/cmdline", "One of these words, by its position from 0, if it is a number in decimal.";
+    ProcEnviron = "proc_environ"() -> Line [Proc],
+        "proc(5) /proc/pid/environ", "The environment with which the actor's program was executed.";
     ProcStatus = "proc_status"(target: Actor, field: Text) -> Line [Proc],
         "proc(5) /proc/pid/status", "A field such as `State` or `Uid` in the status of another actor's process.";
 }

@@ -51,6 +51,14 @@ pub struct Resources {
     pub upcalls: bool,
     /// What the case does stays with the machine, which is not fit for another case then.
     pub marks: bool,
+    /// The case may make the kernel start /sbin/request-key, which is to find the actor that it becomes.
+    pub answers: bool,
+    /// /sbin/request-key is taken away first.
+    pub no_request_key: bool,
+    /// No user namespace: ids are the machine's own, and root is root.
+    pub initial_user: bool,
+    /// No pid namespace: orphans are the children of the machine's init.
+    pub initial_pid: bool,
     /// The actor's own program is executed by the path of a copy, because it cannot be by its descriptor.
     pub by_path: bool,
     /// The user and the group id to map where the target has only one of each.
@@ -83,6 +91,12 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             Prerequisite::InitUserNamespaceRoot => {
                 has(Feature::Vm, "needs root in the initial user namespace: run it in a VM")
             }
+            Prerequisite::InitPidNamespace => {
+                has(Feature::Vm, "needs children of the machine's own init: run it in a VM")
+            }
+            Prerequisite::NoRequestKey => {
+                has(Feature::Vm, "takes /sbin/request-key from the whole machine: run it in a VM")
+            }
             Prerequisite::Vm => has(Feature::Vm, "needs a VM"),
             Prerequisite::PersistentKeyrings => {
                 has(Feature::PersistentKeyrings, "needs a kernel with CONFIG_PERSISTENT_KEYRINGS")
@@ -100,13 +114,15 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             ),
         }?;
     }
-    if case.actors.iter().any(|actor| actor.upcall.is_some()) {
+    let answered = case.actors.iter().any(|actor| actor.upcall.is_some());
+    if answered {
         has(
             Feature::Vm,
             "needs upcalls to /sbin/request-key, which the whole machine shares: run it in a VM",
         )?;
     }
-    if calls.iter().any(|(call, _)| goes_up(call)) {
+    let asks_for_keys = answered || calls.iter().any(|(call, _)| goes_up(call));
+    if asks_for_keys {
         has(
             Feature::Vm,
             "may start /sbin/request-key as the machine's root, by a callout to request_key: run it in a VM",
@@ -149,14 +165,23 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
              mount_setattr(2), Linux 5.12",
         )?;
     }
+    let takes = |prerequisite| case.needs.contains(&prerequisite);
+    let initial_pid = takes(Prerequisite::InitPidNamespace);
+    let initial_user = initial_pid || takes(Prerequisite::InitUserNamespaceRoot) || needs.contains(&Need::Vm);
+    let no_request_key = takes(Prerequisite::NoRequestKey);
+    let upcalls = target.features.contains(&Feature::Vm);
     let stage = Resources {
         files: needs.contains(&Need::Files) || calls.iter().any(|(call, _)| call.hosts_actor()),
         proc: programs
             || needs.contains(&Need::Proc)
             || case.actors.iter().any(|actor| actor.userns.is_some()),
         programs,
-        upcalls: target.features.contains(&Feature::Vm),
-        marks: needs.contains(&Need::Vm),
+        upcalls,
+        marks: initial_user || no_request_key,
+        answers: asks_for_keys || (programs && upcalls),
+        no_request_key,
+        initial_user,
+        initial_pid,
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
     };

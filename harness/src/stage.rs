@@ -7,6 +7,7 @@ pub mod blocks;
 pub mod enclosure;
 pub mod files;
 pub mod probe;
+pub mod upcalls;
 
 mod answers;
 mod ends;
@@ -22,10 +23,11 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 
 use self::files::Files;
 use self::player::{Exit, Life, Pending, Player};
+use self::upcalls::Desk;
 use crate::actor::life::{self, Side};
 use crate::actor::message::{Answer, Arg, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
-use crate::actor::sys;
+use crate::actor::{sys, upcall};
 use crate::case::{Act, Actor, Outcome, Session, Step};
 use crate::judge::Observed;
 use crate::ops::Op;
@@ -45,6 +47,12 @@ pub struct Local {
     players: BTreeMap<String, Player>,
     ready: VecDeque<Reply>,
     files: Files,
+    /// Where upcalls report in, if there may be any.
+    desk: Option<Rc<Desk>>,
+    /// The actors that upcalls become, in the order of the case.
+    callable: Vec<String>,
+    /// An upcall that the case has no actor for.
+    uncalled: Option<String>,
     /// The actor's program, kept open in all actors.
     program: Rc<OwnedFd>,
     /// Held so that a nested user namespace outlives the process that made it.
@@ -56,11 +64,14 @@ pub struct Local {
 
 impl Local {
     /// Sets the stage: the declared actors are there, with a channel for each that is still to be born.
-    pub fn set(plan: &Plan, program: Rc<OwnedFd>) -> Result<Local, Lost> {
+    pub fn set(plan: &Plan, program: Rc<OwnedFd>, desk: Option<Rc<Desk>>) -> Result<Local, Lost> {
         let mut stage = Local {
             players: BTreeMap::new(),
             ready: VecDeque::new(),
             files: Files::new(plan.stage)?,
+            desk,
+            callable: Vec::new(),
+            uncalled: None,
             program,
             namespaces: BTreeMap::new(),
             one: plan.stage.one.is_some(),
@@ -82,10 +93,16 @@ impl Local {
             sys::join_anonymous_session()
                 .map_err(|error| Lost(format!("the stage could not join: {error}")))?;
         }
-        for actor in &plan.actors {
+        let (called, own): (Vec<&Actor>, Vec<&Actor>) =
+            plan.actors.iter().partition(|actor| actor.upcall.is_some());
+        for actor in called {
+            stage.player(&actor.name)?.upcall.clone_from(&actor.upcall);
+            stage.callable.push(actor.name.clone());
+        }
+        for actor in &own {
             stage.spawn(actor)?;
         }
-        for actor in &plan.actors {
+        for actor in &own {
             stage.await_report(&actor.name)?;
         }
         Ok(stage)
@@ -108,6 +125,7 @@ impl Local {
                 };
                 // The stage's ends are the stage's alone.
                 self.players.values_mut().for_each(Player::forget_stage_end);
+                self.desk.iter().for_each(|desk| desk.forget());
                 let namespace = actor.userns.as_ref().and_then(|name| self.namespaces.get(name));
                 match enclosure::become_actor(actor, namespace, self.one) {
                     Ok(()) => life::begin(channel),
@@ -146,8 +164,10 @@ impl Local {
         let left = until.saturating_duration_since(Instant::now());
         let mut listening: Vec<&mut Player> =
             self.players.values_mut().filter(|player| player.listens()).collect();
+        let channels = listening.iter().map(|player| player.channel.as_fd());
+        let upcalls = self.desk.iter().map(|desk| desk.listener().as_fd());
         let mut fds: Vec<PollFd> =
-            listening.iter().map(|player| PollFd::new(player.channel.as_fd(), PollFlags::POLLIN)).collect();
+            channels.chain(upcalls).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let ready: Vec<bool> = match ppoll(&mut fds, Some(left.into()), None) {
             Ok(_) => fds.iter().map(|fd| fd.any().unwrap_or(false)).collect(),
             Err(Errno::EINTR) => return Ok(()),
@@ -164,6 +184,7 @@ impl Local {
     /// Deals with everything that actors have said and with every task that was about to end.
     /// Gives how long it is worth to wait for the next word.
     fn attend(&mut self) -> Result<Duration, Lost> {
+        self.receive_upcalls()?;
         let names: Vec<String> = self.players.keys().cloned().collect();
         for name in &names {
             while let Some(answer) = self.player(name)?.take()? {
@@ -181,6 +202,15 @@ impl Local {
             pause = GLANCE;
         }
         Ok(pause)
+    }
+
+    /// The next reply. After an upcall that the case knows nothing of, none is what it should be.
+    fn take_ready(&mut self) -> Option<Reply> {
+        let mut reply = self.ready.pop_front()?;
+        if let Some(what) = &self.uncalled {
+            reply.observed = Observed::Wrong(what.clone());
+        }
+        Some(reply)
     }
 
     fn done(&mut self, id: u32, actor: &str, observed: Observed) {
@@ -213,6 +243,11 @@ impl Local {
 impl Stage for Local {
     fn ask(&mut self, question: &Question) -> Result<(), Lost> {
         let name = question.actor.as_str();
+        if !self.await_upcall(name)? {
+            let what = format!("no upcall: the kernel has not started {} for {name}", upcall::PATH);
+            self.done(question.id, name, Observed::Wrong(what));
+            return Ok(());
+        }
         self.await_idle(name)?;
         if matches!(question.op, Op::Unshare | Op::Setns) {
             let flags = question.args.last().and_then(Value::number).unwrap_or(0);
@@ -288,7 +323,7 @@ impl Stage for Local {
         let mut look = Instant::now() + SLICE;
         loop {
             let pause = self.attend()?;
-            if let Some(reply) = self.ready.pop_front() {
+            if let Some(reply) = self.take_ready() {
                 return Ok(Some(reply));
             }
             let now = Instant::now();
@@ -296,7 +331,7 @@ impl Stage for Local {
                 // What was said in this very instant still counts.
                 self.listen(now)?;
                 self.attend()?;
-                return Ok(self.ready.pop_front());
+                return Ok(self.take_ready());
             }
             if now >= look {
                 self.look_after()?;

@@ -3,8 +3,8 @@
 //! Single-threaded. It ends when its input ends, and whatever it has started ends with it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
@@ -16,14 +16,15 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::actor::life::{self, Side};
-use crate::actor::sys;
-use crate::plan::Plan;
+use crate::actor::{sys, upcall};
+use crate::plan::{Plan, Resources};
 use crate::record::{CaseRecord, Verdict};
 use crate::run::{self, Lost};
 use crate::stage::Local;
 use crate::stage::blocks::{self, Blocks};
 use crate::stage::enclosure::{self, Mapping, Processors};
 use crate::stage::probe::{self, Found};
+use crate::stage::upcalls::Desk;
 use crate::target::Ids;
 use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
 
@@ -102,7 +103,7 @@ impl Worker {
         let one = Mapping::One { uid: 0, gid: 0 };
         let program = Rc::clone(&worker.program);
         let single = (ids == Ids::One).then_some((0, 0));
-        let (stage, mut report) = worker.stage(one, |mut report, entered| {
+        let (stage, mut report) = worker.stage(Resources::default(), one, &[], |mut report, entered| {
             let found = match entered {
                 Ok(()) => probe::look(&program, single),
                 Err(Lost(reason)) => Found::Refused(reason),
@@ -128,8 +129,13 @@ impl Worker {
         if let Some(processors) = &self.processors {
             processors.use_all(plan.needs_processors());
         }
-        let started = self.stage(Mapping::One { uid, gid }, |mut report, entered| {
-            let record = match entered.and_then(|()| Local::set(plan, program)) {
+        let desk = match self.prepare(plan.stage) {
+            Ok(desk) => desk.map(Rc::new),
+            Err(Lost(reason)) => return Ok((run::blank(plan, Verdict::Broken, Some(reason)), None)),
+        };
+        let kept: Vec<&OwnedFd> = desk.iter().flat_map(|desk| desk.descriptors()).collect();
+        let started = self.stage(plan.stage, Mapping::One { uid, gid }, &kept, |mut report, entered| {
+            let record = match entered.and_then(|()| Local::set(plan, program, desk.clone())) {
                 Ok(mut stage) => run::run(plan, &mut stage),
                 Err(Lost(reason)) => run::blank(plan, Verdict::Broken, Some(reason)),
             };
@@ -161,6 +167,22 @@ impl Worker {
         }
     }
 
+    /// Makes ready what a case needs of the machine itself.
+    fn prepare(&mut self, resources: Resources) -> Result<Option<Desk>, Lost> {
+        if resources.no_request_key
+            && let Err(error) = fs::remove_file(upcall::PATH)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(Lost(format!("{} cannot be removed: {error}", upcall::PATH)));
+        }
+        if !resources.answers {
+            return Ok(None);
+        }
+        // Upcalls look for one desk, and one that was meant for another case must not come to it.
+        self.going.drain(..).for_each(|stage| drop(reap(stage)));
+        Desk::open().map(Some)
+    }
+
     /// Reaps the stages that are gone, and waits for the oldest if too many are not.
     fn reap_gone(&mut self) {
         self.going.retain(|stage| {
@@ -177,10 +199,13 @@ impl Worker {
     /// its process id and what it reports on.
     fn stage(
         &mut self,
+        resources: Resources,
         one: Mapping,
+        kept: &[&OwnedFd],
         part: impl FnOnce(Sender<File>, Result<(), Lost>),
     ) -> Result<(i32, Receiver), Lost> {
         let mapping = match &mut self.blocks {
+            _ if resources.initial_user => Mapping::Initial,
             Some(blocks) => Mapping::Block(blocks.take()?),
             None => {
                 blocks::await_room()?;
@@ -190,7 +215,7 @@ impl Worker {
         let token = format!("{:016x}", life::monotonic());
         let (near, far) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|error| Lost(format!("no channel to the stage: {error}")))?;
-        match life::fork(enclosure::NAMESPACES) {
+        match life::fork(enclosure::namespaces(resources)) {
             Err(error) => Err(Lost(enclosure::why_refused(error))),
             Ok(Side::Parent(stage)) => {
                 drop(far);
@@ -205,7 +230,7 @@ impl Worker {
             }
             Ok(Side::Child) => {
                 drop(near);
-                enclosure::close_all_but(&[&far, &self.program]);
+                enclosure::close_all_but(&[&[&far, &*self.program], kept].concat());
                 // Nothing may be done before the ids are mapped; and nothing at all if the worker is gone.
                 let mut go = [0];
                 if nix::unistd::read(&far, &mut go) == Ok(1) {

@@ -349,6 +349,12 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
             request.call(c::SYS_statx, &[directory, Arg::Image(path), Arg::Number(0), mode, Arg::Out(0)]);
             Work::Ask(request, Reading::Mode)
         }
+        Op::ProcCmdline => Work::Ask(file("/proc/self/cmdline"), Reading::Words),
+        Op::ProcArgument => {
+            let position = usize::try_from(args.number(0)?).map_err(|_| args.unfit(0))?;
+            Work::Ask(file("/proc/self/cmdline"), Reading::Word(position))
+        }
+        Op::ProcEnviron => Work::Ask(file("/proc/self/environ"), Reading::Words),
         Op::ProcStatus => {
             let process = around.process(args.name(0)?)?;
             let field = Reading::Field(format!("{}:", args.string(1)?));

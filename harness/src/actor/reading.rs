@@ -20,10 +20,14 @@ pub enum Reading {
     Line(String),
     /// What follows this word in the line that begins with it, or `""`.
     Field(String),
-    /// 1 if the first words of all lines ascend as hexadecimal numbers.
+    /// 1 if the first words of all lines ascend as hexadecimal numbers, none of which comes twice.
     Ascending,
     /// The number that the bytes spell.
     Spelled,
+    /// Strings, each of which ends with a NUL.
+    Words,
+    /// The number that one of these strings spells.
+    Word(usize),
     /// One bit of the bytes.
     Bit(usize),
     /// The permission bits in a `struct statx`.
@@ -47,9 +51,12 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
     }
     // What is not in the buffer has not been seen: a line that seems to be absent may be there.
     let filled = match reading {
-        Reading::Line(_) | Reading::Field(_) | Reading::Ascending | Reading::Spelled => {
-            answer.result as usize
-        }
+        Reading::Line(_)
+        | Reading::Field(_)
+        | Reading::Ascending
+        | Reading::Spelled
+        | Reading::Words
+        | Reading::Word(_) => answer.result as usize,
         Reading::Output => answer.touched as usize,
         _ => 0,
     };
@@ -84,14 +91,14 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
                     std::str::from_utf8(word).ok().and_then(|word| u32::from_str_radix(word, 16).ok())
                 })
                 .collect();
-            let ascend = serials.iter().all(Option::is_some) && serials.is_sorted() && !serials.is_empty();
+            let ascend = serials.iter().all(Option::is_some)
+                && serials.is_sorted_by(|one, next| one < next)
+                && !serials.is_empty();
             number(ascend.into())
         }
-        Reading::Spelled => {
-            let spelled = std::str::from_utf8(&answer.out).ok().and_then(|text| text.trim().parse().ok());
-            spelled
-                .map_or_else(|| Observed::Wrong(format!("{}, no number", Bytes(answer.out.clone()))), number)
-        }
+        Reading::Spelled => spelled(answer.out.trim_ascii()),
+        Reading::Words => text(&strings(&answer.out).join(&b' ')),
+        Reading::Word(position) => spelled(strings(&answer.out).get(*position).copied().unwrap_or_default()),
         Reading::Bit(bit) => {
             // Bytes that the kernel did not fill are no capabilities.
             let byte = if bit / 8 < answer.touched as usize { answer.out[bit / 8] } else { 0 };
@@ -118,6 +125,22 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
             number((word >> (capability % 32) & 1).into())
         }
     }
+}
+
+/// The number that some bytes spell.
+fn spelled(bytes: &[u8]) -> Observed {
+    match std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) {
+        Some(number) => Observed::Value(Value::Number(number)),
+        None => Observed::Wrong(format!("{}, no number", Bytes(bytes.to_vec()))),
+    }
+}
+
+/// The strings in some bytes; a NUL ends each.
+fn strings(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes
+        .split_inclusive(|byte| *byte == 0)
+        .map(|string| string.strip_suffix(&[0]).unwrap_or(string))
+        .collect()
 }
 
 /// The words of the line that begins with this one.

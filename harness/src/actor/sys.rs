@@ -388,6 +388,23 @@ pub fn has_compat32() -> bool {
     plain(libc::SYS_getpid, &[]) == Ok(result as i64)
 }
 
+/// The type of a key, filled with NULs; nothing but NULs if it cannot be described.
+pub fn key_type(key: i64) -> [u8; super::upcall::TYPE] {
+    // Longer than any description: names have 4095 bytes at most.
+    let mut description = [0u8; 8 << 10];
+    // SAFETY: the buffer outlives the call, and its size is given.
+    let result = unsafe {
+        let (buffer, size) = (description.as_mut_ptr() as usize, description.len());
+        syscall(libc::SYS_keyctl as usize, [libc::KEYCTL_DESCRIBE as usize, key as usize, buffer, size, 0, 0])
+    };
+    let mut name = [0; super::upcall::TYPE];
+    if !is_error(result) {
+        let word = description.iter().take_while(|byte| **byte != b';');
+        name.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
+    }
+    name
+}
+
 /// If a bit of KEYCTL_CAPABILITIES is set; kernels before 5.3 have no such call, and no bits.
 pub fn key_capability(bit: usize) -> bool {
     let mut bytes = [0u8; 8];

@@ -1,7 +1,10 @@
-//! What actors say, and what follows from it: answers, births, programs that report in.
+//! What actors say, and what follows from it: answers, births, programs and upcalls that report in.
+
+use std::os::fd::AsRawFd;
+use std::time::Instant;
 
 use super::player::{Life, Pending};
-use super::{Local, files};
+use super::{Local, PATIENCE, files};
 use crate::actor::message::Answer;
 use crate::actor::{reading, sys};
 use crate::judge::Observed;
@@ -139,6 +142,57 @@ impl Local {
             }
         }
         Ok(())
+    }
+
+    /// Upcalls come at any time. Each becomes the first unborn actor that the case has for its type of
+    /// keys; one without an actor ends, and fails the case.
+    pub(super) fn receive_upcalls(&mut self) -> Result<(), Lost> {
+        while let Some(desk) = self.desk.clone()
+            && let Some(caller) = desk.next()?
+        {
+            let fits = |name: &&String| {
+                self.players.get(*name).is_some_and(|player| {
+                    player.life == Life::Unborn
+                        && !player.kernels
+                        && player.upcall.as_ref() == Some(&caller.key_type)
+                })
+            };
+            let Some(name) = self.callable.iter().find(fits).cloned() else {
+                let kind = caller.key_type;
+                self.uncalled = Some(format!(
+                    "an upcall of the kernel, for a key of type {kind:?}, that no actor awaits"
+                ));
+                continue;
+            };
+            let own = self.player(&name)?.remote;
+            let mut shared: Vec<i32> =
+                self.players.values().map(|player| player.remote).filter(|fd| *fd != own).collect();
+            shared.push(self.program.as_raw_fd());
+            let channel = caller.welcome(own, &shared)?;
+            let player = self.player(&name)?;
+            player.channel = channel;
+            player.kernels = true;
+            // Its children's numbers are known to it and not to the stage.
+            (player.inside, player.foreign) = (true, true);
+            player.leader = name;
+        }
+        Ok(())
+    }
+
+    /// Waits for the upcall that an actor is to be; gives if it is there.
+    pub(super) fn await_upcall(&mut self, name: &str) -> Result<bool, Lost> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let player = self.player(name)?;
+            if player.upcall.is_none() || player.life != Life::Unborn {
+                return Ok(true);
+            }
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            let pause = self.attend()?;
+            self.listen(Instant::now() + pause)?;
+        }
     }
 
     /// A foreign program was started: has its actor connected?

@@ -12,11 +12,20 @@ use nix::unistd::Pid;
 use crate::actor::life::{self, Side};
 use crate::actor::sys;
 use crate::case::{Actor, Session};
+use crate::plan::Resources;
 use crate::run::Lost;
 
-/// The namespaces that each stage gets fresh.
-pub const NAMESPACES: i32 =
-    libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+/// The namespaces that a stage gets fresh: all, unless its case is about the initial ones.
+pub fn namespaces(resources: Resources) -> i32 {
+    let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    if !resources.initial_user {
+        flags |= libc::CLONE_NEWUSER;
+    }
+    if !resources.initial_pid {
+        flags |= libc::CLONE_NEWPID;
+    }
+    flags
+}
 
 /// How many ids a case has.
 pub const BLOCK: u32 = 65_536;
@@ -26,6 +35,8 @@ pub const BLOCK: u32 = 65_536;
 pub enum Mapping {
     /// Ids from 0 on stand for those from here on.
     Block(u32),
+    /// There is no user namespace but the initial one.
+    Initial,
     /// One user and one group id stand for the caller's own.
     One {
         /// As the case sees the user id.
@@ -42,6 +53,7 @@ pub fn map(process: i32, mapping: Mapping) -> Result<(), Lost> {
             .map_err(|error| Lost(format!("the {file} of a new user namespace cannot be written: {error}")))
     };
     match mapping {
+        Mapping::Initial => Ok(()),
         Mapping::Block(base) => {
             write("uid_map", format!("0 {base} {BLOCK}"))?;
             write("gid_map", format!("0 {base} {BLOCK}"))

@@ -70,6 +70,13 @@ impl Local {
         if stage == Exit::Reaping {
             return Ok(());
         }
+        if self.player(&leader)?.kernels {
+            // The kernel reaps it, and only then goes on with what it was started for.
+            if self.kernels_state(process).is_none() {
+                self.exited(name)?;
+            }
+            return Ok(());
+        }
         match self.reaper(&leader, process)? {
             Reaper::Stage => {}
             Reaper::Nobody => self.exited(name)?,
@@ -173,8 +180,19 @@ impl Local {
         Ok(files::state_of(process, thread))
     }
 
+    /// The same of a process that the kernel has started.
+    fn kernels_state(&self, process: i32) -> Option<char> {
+        self.desk.as_ref()?.state(process)
+    }
+
     /// Looks for actors that owe an answer and died.
     pub(super) fn look_after(&mut self) -> Result<(), Lost> {
+        let owes = |player: &Player| player.kernels && player.life.is_alive() && player.owes();
+        for (name, player) in self.players.iter().filter(|(_, player)| owes(player)) {
+            if matches!(self.kernels_state(player.process), None | Some('Z' | 'X')) {
+                return Err(Lost(format!("{name} died unexpectedly")));
+            }
+        }
         let owing: Vec<(String, i32, i32)> = self
             .players
             .iter()

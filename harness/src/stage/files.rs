@@ -36,7 +36,9 @@ pub struct Files {
 impl Files {
     /// Mounts what a plan says that its case will use.
     pub fn new(resources: Resources) -> Result<Files, Lost> {
-        let mut files = Files { directory: None, proc: false, copies: 0, sockets: Vec::new() };
+        // In the initial pid namespace the machine's own /proc is the right one.
+        let proc = resources.initial_pid;
+        let mut files = Files { directory: None, proc, copies: 0, sockets: Vec::new() };
         if resources.programs {
             shut_off()?;
         }
@@ -244,19 +246,19 @@ fn set_file_capabilities(path: &str, bits: u64) -> Result<(), Lost> {
 
 /// The state letter of a task, or `None` if it is gone.
 pub fn state_of(process: i32, thread: i32) -> Option<char> {
-    after_name(&format!("/proc/{process}/task/{thread}/stat"))?.chars().next()
+    let stat = fs::read(format!("/proc/{process}/task/{thread}/stat")).ok()?;
+    after_name(&stat)?.chars().next()
 }
 
 /// The parent of a process.
 pub fn parent_of(files: &mut Files, process: i32) -> Result<Option<i32>, Lost> {
     files.proc()?;
-    let stat = after_name(&format!("/proc/{process}/stat"));
-    Ok(stat.and_then(|stat| stat.split(' ').nth(1)?.parse().ok()))
+    let stat = fs::read(format!("/proc/{process}/stat")).ok();
+    Ok(stat.and_then(|stat| after_name(&stat)?.split(' ').nth(1)?.parse().ok()))
 }
 
 /// What follows the name, which may hold anything, in a stat file.
-fn after_name(path: &str) -> Option<String> {
-    let stat = fs::read(path).ok()?;
+pub fn after_name(stat: &[u8]) -> Option<String> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     Some(String::from_utf8_lossy(stat.get(end + 2..)?).into_owned())
 }

@@ -32,6 +32,10 @@ pub(super) struct Player {
     pub(super) leader: String,
     /// The actor whose child it is; the stage's, if none.
     pub(super) parent: Option<String>,
+    /// The type of the keys whose construction it is started for.
+    pub(super) upcall: Option<String>,
+    /// If it is a child of the kernel: its number is that of the initial pid namespace.
+    pub(super) kernels: bool,
     /// The foreign program that hosts it.
     pub(super) host: Option<i32>,
     /// How far its last buffer was written to.
@@ -143,6 +147,8 @@ impl Player {
             moves: false,
             leader: String::new(),
             parent: None,
+            upcall: None,
+            kernels: false,
             host: None,
             touched: 0,
             incoming: Vec::new(),
