@@ -204,6 +204,9 @@ struct Targets {
     /// Processors of a virtual machine
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     smp: u16,
+    /// How long a boot may take; emulated, beside other work, it takes ten times as long as alone
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
+    boot_timeout: Duration,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t = Wish::Auto)]
     accel: Wish,

@@ -28,9 +28,6 @@ use crate::interrupt::Stop;
 use crate::remote::Unstarted;
 use crate::{Life, Link, Runner};
 
-/// How long a boot may take. Translated, on a machine with other work to do, it may take ten times as
-/// long as on an idle one.
-const BOOT: Duration = Duration::from_secs(60);
 /// How often a boot is tried: a kernel that is emulated may well fail one in seven by itself.
 const BOOTS: u32 = 3;
 
@@ -52,15 +49,23 @@ pub struct Qemu {
     /// What every worker begins as.
     snapshot: Option<Snapshot>,
     notes: Vec<String>,
+    /// How long a boot may take.
+    patience: Duration,
     stop: Arc<Stop>,
 }
 
 impl Qemu {
-    /// Boots the kernel up to where its guest waits for orders.
-    pub fn boot(machine: Machine, wish: Wish, initramfs: &[u8], stop: Arc<Stop>) -> Result<Qemu, Unstarted> {
+    /// Boots the kernel up to where its guest waits for orders, which may take so long.
+    pub fn boot(
+        machine: Machine,
+        wish: Wish,
+        initramfs: &[u8],
+        patience: Duration,
+        stop: Arc<Stop>,
+    ) -> Result<Qemu, Unstarted> {
         let failed = |error: io::Error| Unstarted::Failed(error.to_string());
         let initramfs = in_memory(initramfs).map_err(failed)?;
-        let mut qemu = Qemu { machine, initramfs, snapshot: None, notes: Vec::new(), stop };
+        let mut qemu = Qemu { machine, initramfs, snapshot: None, notes: Vec::new(), patience, stop };
         let booted = qemu.boot_first(wish)?;
         match Snapshot::take(booted.process, booted.memory) {
             Ok(snapshot) => qemu.snapshot = Some(snapshot),
@@ -92,7 +97,7 @@ impl Qemu {
         }
         let (winner, booted) = accelerator::race(|accelerator, limit, end| {
             let machine = Machine { accelerator, ..self.machine.clone() };
-            self.try_to_boot(&machine, true, limit.unwrap_or(BOOT), end)
+            self.try_to_boot(&machine, true, limit.unwrap_or(self.patience), end)
         });
         self.machine.accelerator = winner;
         if winner == Accelerator::Tcg {
@@ -122,7 +127,7 @@ impl Qemu {
                 Some(Unready::Failed(_)) | None => {}
             }
             tries += 1;
-            match self.try_to_boot(&self.machine, shared, BOOT, &self.stop) {
+            match self.try_to_boot(&self.machine, shared, self.patience, &self.stop) {
                 Ok(booted) => return Ok(booted),
                 Err(unready) => last = Some(unready),
             }
@@ -233,7 +238,7 @@ impl Life for Guest {
             // Nobody had told it to: that is how a processor ends that cannot even fault any more.
             let gone = self.said.iter().any(|line| line.contains("Attempted to kill init!"));
             (self.reset && !gone).then(|| Complaint {
-                line: "the machine reset itself without a word".into(),
+                line: "nothing: it reset the machine".into(),
                 excerpt: self.said.clone(),
             })
         })

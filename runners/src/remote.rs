@@ -204,7 +204,8 @@ impl Remote {
                 }
             }
             Damage::Silent(limit) => {
-                format!("nothing was heard from the worker for {} s", limit.as_secs_f32())
+                let who = if self.machine { "the machine" } else { "the worker" };
+                format!("nothing was heard from {who} for {} s", limit.as_secs_f32())
             }
             damage => damage.to_string(),
         };

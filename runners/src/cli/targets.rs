@@ -124,7 +124,7 @@ impl<'a> Opener<'a> {
             accelerator: Accelerator::Tcg,
         };
         let wish = self.found.get().copied().unwrap_or(self.args.accel);
-        let qemu = Qemu::boot(machine, wish, &initramfs, Arc::clone(&self.stop))?;
+        let qemu = Qemu::boot(machine, wish, &initramfs, self.args.boot_timeout, Arc::clone(&self.stop))?;
         let found = if qemu.accelerator() == Accelerator::Kvm { Wish::Kvm } else { Wish::Tcg };
         let _ = self.found.set(found);
         qemu.notes().iter().for_each(|note| self.terminal.note(note));
