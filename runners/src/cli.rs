@@ -12,6 +12,7 @@ mod rounds;
 mod run;
 mod show;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use harness::case::diagnostic::Diagnostic;
 use harness::case::step::duration;
 use harness::suite::Suite;
 use harness::worker;
+use runners::guard;
 
 use choose::{Order, Shard};
 
@@ -108,6 +110,24 @@ enum Command {
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
+    /// Start a program that ends with whoever asked for it
+    #[command(hide = true)]
+    Guard {
+        /// The descriptor that hangs up when the program has to end
+        lifeline: i32,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
+    },
+    /// Become a program that dies with its parent
+    #[command(hide = true)]
+    Guarded {
+        /// The process id of the parent
+        parent: i32,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
+    },
 }
 
 /// Where cases come from.
@@ -276,6 +296,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Worker => return work(),
+        Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
+        Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),
     };
     ExitCode::from(done.unwrap_or_else(|trouble| terminal.tell(&trouble)))
 }
@@ -290,6 +312,11 @@ fn work() -> ExitCode {
             ExitCode::from(ENVIRONMENT)
         }
     }
+}
+
+fn guard(failed: io::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "skc: {failed}");
+    ExitCode::from(guard::UNSTARTED)
 }
 
 impl Source {

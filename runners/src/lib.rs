@@ -3,6 +3,7 @@
 //! A [`Runner`] knows how to start a worker and reach it; nothing about cases. What a case is and what
 //! came of it is `harness`; how it looks is `reports`. The `skc` program is made of these.
 
+pub mod guard;
 pub mod local;
 pub mod remote;
 pub mod pool;
