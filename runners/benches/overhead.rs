@@ -20,8 +20,8 @@ use harness::suite::Suite;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use runners::interrupt::Stop;
-use runners::local::Local;
-use runners::pool::{Pool, default_jobs};
+use runners::local::{Local, default_jobs};
+use runners::pool::Pool;
 
 const ROUNDS: usize = 15;
 const SUITES: usize = 5;

@@ -26,7 +26,8 @@ use harness::case::diagnostic::Diagnostic;
 use harness::case::step::duration;
 use harness::suite::Suite;
 use harness::worker;
-use runners::guard;
+use runners::local::Local;
+use runners::{Implementation, Runner, guard};
 
 use choose::{Order, Shard};
 
@@ -146,8 +147,10 @@ struct Run {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    reach: Reach,
     /// How many cases to play at a time [default: 6 for each processor and 64 at most, because cases
-    /// wait for the kernel to collect keys more than they compute]
+    /// wait for the kernel to collect keys more than they compute; with a command 2 for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     jobs: Option<u16>,
     /// How long a call of a case may take
@@ -192,6 +195,48 @@ enum Deviations {
     None,
 }
 
+/// How to get to a target that is not this kernel.
+#[derive(Args)]
+#[command(next_help_heading = "Another implementation")]
+struct Reach {
+    /// Play the cases at the other end of a command, as in 'runsc --network=none do': it is started
+    /// without a shell, with the path of this program and `worker` as its last words or in place of
+    /// {}, and leads its input and output there
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// Where this program is on the far side of the command [default: where it is here]
+    #[arg(long, value_name = "PATH", requires = "command")]
+    program: Option<PathBuf>,
+    /// What is tested, where it cannot tell by itself: its recorded deviations are expected
+    #[arg(long, value_name = "NAME[=VERSION]", requires = "command")]
+    implementation: Option<Implementation>,
+}
+
+impl Reach {
+    /// These options, for a shell.
+    fn options(&self) -> String {
+        let program = self.program.as_ref().map(|path| path.display().to_string());
+        let implementation = self.implementation.as_ref().map(ToString::to_string);
+        let named = [("command", &self.command), ("program", &program), ("implementation", &implementation)];
+        let given = named.iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        given.map(|(name, value)| format!(" --{name} {}", shell_words::quote(value))).collect()
+    }
+
+    fn runner(&self) -> Result<Box<dyn Runner>, Trouble> {
+        let Some(command) = &self.command else { return Ok(Box::new(Local::new())) };
+        let skc = std::env::current_exe().map_err(|error| {
+            environment(format_args!("this program's own file is not found: is /proc mounted? ({error})"))
+        })?;
+        let command = runners::command::Command::new(
+            command,
+            &skc,
+            self.program.as_deref(),
+            self.implementation.clone(),
+        );
+        Ok(Box::new(command.map_err(|why| Trouble::Usage(format!("--command: {why}")))?))
+    }
+}
+
 /// The formats of a run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -220,7 +265,9 @@ struct List {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
-    /// Also say which cases would be skipped on this kernel, and why
+    #[command(flatten)]
+    reach: Reach,
+    /// Also say which cases would be skipped on this kernel, or by `--command` there, and why
     #[arg(long)]
     why: bool,
     /// As JSON

@@ -26,16 +26,6 @@ const STARTS: u32 = 3;
 /// How often the caller is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How many cases to play at a time unless somebody knows better. A case mostly waits for the kernel to
-/// collect keys: with two processors the whole suite took least time with 12 to 16 at a time. Ids are
-/// given to a limited number of workers, and other runs may want some.
-pub fn default_jobs() -> usize {
-    const FOR_EACH_PROCESSOR: usize = 6;
-    const MOST: usize = 64;
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    (FOR_EACH_PROCESSOR * processors).min(MOST)
-}
-
 /// What happens in a run.
 #[derive(Debug)]
 pub enum Event {
@@ -78,6 +68,11 @@ impl Pool {
         };
         let (idle, failures) = (Mutex::new(vec![first]), Mutex::new((0, String::new())));
         Ok(Pool { runner, programs, stop, target, idle, failures, holding: Mutex::new(0) })
+    }
+
+    /// How many cases to play at a time unless somebody knows better.
+    pub fn jobs(&self) -> usize {
+        self.runner.jobs()
     }
 
     /// What the workers test.

@@ -77,7 +77,14 @@ impl Remote {
         };
         let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone() };
         match remote.exchange(&hello, GREETING, stop) {
-            Ok(Word::Ready(target)) => Ok((remote, *target)),
+            Ok(Word::Ready(target)) => {
+                let mut target = Target { place: runner.place(), ..*target };
+                if let Some(implementation) = runner.implementation() {
+                    target.implementation.clone_from(&implementation.name);
+                    target.implementation_version.clone_from(&implementation.version);
+                }
+                Ok((remote, target))
+            }
             Ok(Word::Refused(reason)) => Err(Unstarted::Refused(reason)),
             Ok(Word::Record(_)) => Err(failed("it sent a record instead of a greeting".into())),
             Err(_) if stop.is_asked() => Err(Unstarted::Stopped),

@@ -105,7 +105,8 @@ pub fn target(features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<String>)
     };
     let release = text(nix::sys::utsname::UtsName::release);
     Target {
-        implementation: "linux".into(),
+        implementation: if sys::is_gvisor() { "gvisor" } else { "linux" }.into(),
+        implementation_version: None,
         version: Version::parse(&release).unwrap_or(Version(0, 0)),
         release,
         machine: text(nix::sys::utsname::UtsName::machine),

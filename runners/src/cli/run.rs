@@ -16,8 +16,7 @@ use reports::status::{Merit, Status};
 use reports::summary::Summary;
 use reports::terminal;
 use runners::interrupt::{Stop, on_signals};
-use runners::local::Local;
-use runners::pool::{Event, Pool, default_jobs};
+use runners::pool::{Event, Pool};
 use runners::remote::Unstarted;
 
 use super::choose::{Order, choose};
@@ -42,7 +41,7 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
 
     let stop = Arc::new(Stop::new().map_err(environment)?);
     on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;
-    let pool = match Pool::open(Box::new(Local::new()), all_programs(&cases), Arc::clone(&stop)) {
+    let pool = match Pool::open(args.reach.runner()?, all_programs(&cases), Arc::clone(&stop)) {
         Ok(pool) => pool,
         Err(Unstarted::Stopped) => return Ok(INTERRUPTED),
         Err(Unstarted::Refused(why)) => {
@@ -72,7 +71,7 @@ pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
 }
 
 fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {
-    let jobs = args.jobs.map_or_else(default_jobs, usize::from);
+    let jobs = args.jobs.map_or_else(|| pool.jobs(), usize::from);
     let all = plans.len() * args.repeat as usize;
     let rounds = (0..args.repeat).flat_map(|round| {
         let mut plans = plans.to_vec();
@@ -213,5 +212,6 @@ fn repeat(args: &Run) -> String {
     if let Some(folder) = &args.source.cases {
         command += &format!(" --cases {}", folder.display());
     }
+    command += &args.reach.options();
     command
 }
