@@ -380,6 +380,7 @@ mod tests {
         ];
         Target {
             implementation: "linux".into(),
+            implementation_version: None,
             release: "6.1.0".into(),
             version: Version(6, 1),
             machine: "x86_64".into(),

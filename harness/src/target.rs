@@ -11,6 +11,9 @@ use crate::case::Version;
 pub struct Target {
     /// `linux`, or the name of another implementation, such as `gvisor`.
     pub implementation: String,
+    /// The version of an implementation that is not Linux, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub implementation_version: Option<String>,
     /// The release that uname(2) gives.
     pub release: String,
     /// Its first two numbers.

@@ -15,13 +15,13 @@ use harness::case::{Act, Step};
 use harness::ops::Op;
 use harness::plan::{Plan, plan, programs};
 use harness::record::Verdict;
-use harness::stage::enclosure::NAMESPACES;
+use harness::plan::Resources;
+use harness::stage::enclosure::namespaces;
 use harness::suite::Suite;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use runners::interrupt::Stop;
-use runners::local::Local;
-use runners::local::default_jobs;
+use runners::local::{Local, default_jobs};
 use runners::pool::Pool;
 
 const ROUNDS: usize = 15;
@@ -99,7 +99,7 @@ fn mean(count: usize, mut act: impl FnMut(usize) -> Outcome) -> Outcome<Duration
 }
 
 fn bare_clone() -> Outcome {
-    match life::fork(NAMESPACES)? {
+    match life::fork(namespaces(Resources::default()))? {
         Side::Child => life::exit_process(0),
         Side::Parent(process) => waitpid(Pid::from_raw(process), None).map(drop).map_err(Into::into),
     }

@@ -15,6 +15,7 @@ mod run;
 mod show;
 mod targets;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use harness::case::step::duration;
 use harness::suite::Suite;
 use harness::worker;
 use runners::qemu::Wish;
+use runners::{Implementation, Runner, guard};
 
 use choose::{Order, Shard};
 
@@ -117,6 +119,24 @@ enum Command {
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
+    /// Start a program that ends with whoever asked for it
+    #[command(hide = true)]
+    Guard {
+        /// The descriptor that hangs up when the program has to end
+        lifeline: i32,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
+    },
+    /// Become a program that dies with its parent
+    #[command(hide = true)]
+    Guarded {
+        /// The process id of the parent
+        parent: i32,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
+    },
 }
 
 /// Where cases come from.
@@ -138,7 +158,7 @@ struct Run {
     #[command(flatten)]
     targets: Targets,
     /// How many cases to play at a time [default: 6 for each processor and 64 at most, because cases
-    /// wait for the kernel to collect keys more than they compute; of virtual machines 2 for each processor]
+    /// wait for the kernel to collect keys more than they compute; with virtual machines or a command 2 for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     jobs: Option<u16>,
     /// How long a call of a case may take
@@ -192,6 +212,8 @@ struct Targets {
     /// is the running kernel. May be repeated: one report for each, and a table at the end
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// Give every case a virtual machine of its own
     #[arg(long, requires = "kernel")]
     fresh_vm: bool,
@@ -210,6 +232,47 @@ struct Targets {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t = Wish::Auto)]
     accel: Wish,
+}
+
+/// How to get to a target that is not this kernel.
+#[derive(Args)]
+#[command(next_help_heading = "Another implementation")]
+struct Reach {
+    /// Play the cases at the other end of a command, as in 'runsc --network=none do': it is started
+    /// without a shell, with the path of this program and `worker` as its last words or in place of
+    /// {}, and leads its input and output there
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// Where this program is on the far side of the command [default: where it is here]
+    #[arg(long, value_name = "PATH", requires = "command")]
+    program: Option<PathBuf>,
+    /// What is tested, where it cannot tell by itself: its recorded deviations are expected
+    #[arg(long, value_name = "NAME[=VERSION]", requires = "command")]
+    implementation: Option<Implementation>,
+}
+
+impl Reach {
+    /// These options, for a shell.
+    fn options(&self) -> String {
+        let program = self.program.as_ref().map(|path| path.display().to_string());
+        let implementation = self.implementation.as_ref().map(ToString::to_string);
+        let named = [("command", &self.command), ("program", &program), ("implementation", &implementation)];
+        let given = named.iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        given.map(|(name, value)| format!(" --{name} {}", shell_words::quote(value))).collect()
+    }
+
+    fn runner(&self, command: &str) -> Result<Box<dyn Runner>, Trouble> {
+        let skc = std::env::current_exe().map_err(|error| {
+            environment(format_args!("this program's own file is not found: is /proc mounted? ({error})"))
+        })?;
+        let command = runners::command::Command::new(
+            command,
+            &skc,
+            self.program.as_deref(),
+            self.implementation.clone(),
+        );
+        Ok(Box::new(command.map_err(|why| Trouble::Usage(format!("--command: {why}")))?))
+    }
 }
 
 /// The formats of a run.
@@ -240,7 +303,9 @@ struct List {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
-    /// Also say which cases would be skipped on this kernel, and why
+    #[command(flatten)]
+    targets: Targets,
+    /// Also say which cases would be skipped, and why: on this kernel, or on the one that is asked for
     #[arg(long)]
     why: bool,
     /// As JSON
@@ -330,6 +395,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::Worker => return work(),
+        Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
+        Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),
     };
     ExitCode::from(done.unwrap_or_else(|trouble| terminal.tell(&trouble)))
 }
@@ -344,6 +411,11 @@ fn work() -> ExitCode {
             ExitCode::from(ENVIRONMENT)
         }
     }
+}
+
+fn guard(failed: io::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "skc: {failed}");
+    ExitCode::from(guard::UNSTARTED)
 }
 
 impl Source {

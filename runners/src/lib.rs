@@ -3,17 +3,23 @@
 //! A [`Runner`] knows how to start a worker and reach it; nothing about cases. What a case is and what
 //! came of it is `harness`; how it looks is `reports`. The `skc` program is made of these.
 
+pub mod guard;
 pub mod console;
 pub mod guest;
+pub mod command;
 pub mod local;
 pub mod qemu;
 pub mod remote;
 pub mod pool;
 pub mod interrupt;
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::str::FromStr;
 use std::time::Duration;
+
+use harness::case::Version;
 
 use console::Complaint;
 
@@ -32,6 +38,49 @@ pub trait Runner: Send + Sync {
     /// or leave unfit for the next.
     fn has_machines(&self) -> bool {
         false
+    }
+
+    /// What the target implements, if somebody knows better than the worker can.
+    fn implementation(&self) -> Option<&Implementation> {
+        None
+    }
+}
+
+/// What a target implements: the name, and a version where there is one to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Implementation {
+    /// As in `gvisor`.
+    pub name: String,
+    /// As in `20240729.0`.
+    pub version: Option<String>,
+}
+
+impl FromStr for Implementation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Implementation, String> {
+        let (name, version) = match text.split_once('=') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        };
+        let is_name = |name: &str| {
+            name.starts_with(|char: char| char.is_ascii_lowercase())
+                && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
+        };
+        if !is_name(name) {
+            return Err("an implementation has a name of a-z, 0-9 and `-`, as in gvisor=20240729.0".into());
+        }
+        if version.is_some_and(|version| Version::parse(version).is_none()) {
+            return Err("a version begins with two numbers, as in 20240729.0".into());
+        }
+        Ok(Implementation { name: name.into(), version: version.map(str::to_owned) })
+    }
+}
+
+impl fmt::Display for Implementation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        self.version.as_ref().map_or(Ok(()), |version| write!(f, "={version}"))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{Life, Link, Runner};
 pub const WORKER: &str = "worker";
 
 /// How much of what a worker writes to its standard error is kept.
-const CONSOLE: usize = 64 << 10;
+pub(crate) const CONSOLE: usize = 64 << 10;
 
 /// How many cases to play at a time on this kernel unless somebody knows better. A case mostly waits for
 /// the kernel to collect keys: with two processors the whole suite took least time with 12 to 16 at a

@@ -82,8 +82,12 @@ impl Remote {
         let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone() };
         match remote.exchange(&hello, GREETING, stop) {
             Ok(Word::Ready(target)) => {
-                let place = runner.place();
-                Ok((remote, Target { place, ..*target }))
+                let mut target = Target { place: runner.place(), ..*target };
+                if let Some(implementation) = runner.implementation() {
+                    target.implementation.clone_from(&implementation.name);
+                    target.implementation_version.clone_from(&implementation.version);
+                }
+                Ok((remote, target))
             }
             Ok(Word::Refused(reason)) => Err(Unstarted::Refused(reason)),
             Ok(Word::Record(_) | Word::Ended) => Err(failed("it does not answer the greeting".into())),

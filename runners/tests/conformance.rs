@@ -16,8 +16,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use reports::status::{Merit, Status};
 use reports::terminal;
 use runners::interrupt::Stop;
-use runners::local::Local;
-use runners::local::default_jobs;
+use runners::local::{Local, default_jobs};
 use runners::pool::Pool;
 
 /// How long a call of a case may take.

@@ -405,6 +405,19 @@ pub fn key_type(key: i64) -> [u8; super::upcall::TYPE] {
     name
 }
 
+/// If this kernel is gVisor: it says so in the first line of its log, as syslog(2) gives it.
+pub fn is_gvisor() -> bool {
+    const READ_ALL: usize = 3;
+    let mut log = [0u8; 4096];
+    // SAFETY: the buffer outlives the call, and its size is given.
+    let count = unsafe {
+        syscall(libc::SYS_syslog as usize, [READ_ALL, log.as_mut_ptr() as usize, log.len(), 0, 0, 0])
+    };
+    let log = log.get(..count.max(0) as usize).unwrap_or_default();
+    let first = log.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    first.ends_with(b"] Starting gVisor...")
+}
+
 /// If a bit of KEYCTL_CAPABILITIES is set; kernels before 5.3 have no such call, and no bits.
 pub fn key_capability(bit: usize) -> bool {
     let mut bytes = [0u8; 8];

@@ -19,6 +19,7 @@ fn deviations(text: &str) -> Result<Vec<Deviation>, Vec<String>> {
 fn target(implementation: &str, release: &str) -> Target {
     Target {
         implementation: implementation.into(),
+        implementation_version: None,
         release: release.into(),
         version: Version::parse(release).unwrap(),
         machine: "x86_64".into(),

@@ -9,6 +9,7 @@ use crate::target::Ids;
 fn header() -> Header {
     let target = Target {
         implementation: "linux".into(),
+        implementation_version: None,
         release: "6.12.1".into(),
         version: Version(6, 12),
         machine: "x86_64".into(),

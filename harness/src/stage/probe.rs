@@ -121,7 +121,8 @@ pub fn target(mut features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<Stri
         features.insert(Feature::Vm);
     }
     Target {
-        implementation: "linux".into(),
+        implementation: if sys::is_gvisor() { "gvisor" } else { "linux" }.into(),
+        implementation_version: None,
         version: Version::parse(&release).unwrap_or(Version(0, 0)),
         release,
         machine: text(nix::sys::utsname::UtsName::machine),

@@ -10,6 +10,7 @@ pub(crate) fn target() -> Target {
     Target {
         programs: Default::default(),
         implementation: "linux".into(),
+        implementation_version: None,
         release: "6.1.90".into(),
         version: Version(6, 1),
         machine: "x86_64".into(),

@@ -12,15 +12,13 @@ use harness::case::load;
 use harness::plan::plan;
 use harness::suite::{REQUIREMENTS, Suite};
 use harness::target::Target;
-use runners::interrupt::Stop;
-use runners::local::Local;
-use runners::pool::Pool;
-use runners::remote::Unstarted;
+use runners::interrupt::{Stop, on_signals};
 use serde_json::json;
 
 use super::choose::choose;
 use super::run::all_programs;
-use super::{Check, List, Terminal, Trouble, environment};
+use super::targets::{self, Opener, Unopened};
+use super::{Check, INTERRUPTED, List, Targets, Terminal, Trouble, environment};
 
 /// Checks cases.
 pub(super) fn check(args: &Check, terminal: Terminal) -> Result<u8, Trouble> {
@@ -96,7 +94,7 @@ fn counted(name: &str, suite: &Suite) -> String {
 pub(super) fn list(args: &List, terminal: Terminal) -> Result<u8, Trouble> {
     let suite = args.source.load()?;
     let cases = choose(&suite, &args.filters).map_err(Trouble::Usage)?;
-    let target = args.why.then(|| look(&cases)).transpose()?;
+    let target = args.why.then(|| look(&args.targets, &cases, terminal)).transpose()?;
     let skip = |case: &Case| {
         let skip = plan(case, target.as_ref()?, Duration::from_secs(1)).err()?;
         Some(skip.0)
@@ -137,12 +135,17 @@ pub(super) fn list(args: &List, terminal: Terminal) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-/// What this kernel has, as a worker finds it.
-fn look(cases: &[&Case]) -> Result<Target, Trouble> {
+/// What the target has, as a worker finds it.
+fn look(args: &Targets, cases: &[&Case], terminal: Terminal) -> Result<Target, Trouble> {
     let stop = Arc::new(Stop::new().map_err(environment)?);
-    match Pool::open(Box::new(Local::new()), all_programs(cases), stop) {
+    on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;
+    let wanted = targets::find(args, terminal, &stop)?;
+    let [wanted] = wanted.as_slice() else {
+        return Err(Trouble::Usage("`list --why` looks at one target at a time".into()));
+    };
+    match Opener::new(args, all_programs(cases), stop, terminal).open(wanted) {
         Ok(pool) => Ok(pool.target().clone()),
-        Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => Err(Trouble::Environment(why)),
-        Err(Unstarted::Stopped) => Err(Trouble::Environment("stopped".into())),
+        Err(Unopened::Trouble(why)) => Err(Trouble::Environment(why)),
+        Err(Unopened::Stopped) => Err(Trouble::Environment("stopped".into())),
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct Wanted {
 enum How {
     Host,
     Kernel(Box<Kernel>),
+    Command(String),
     /// Why it cannot be had.
     Lost(String),
 }
@@ -65,6 +66,11 @@ pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Resu
         wanted.push(Wanted { name, option, how });
     }
     fetching.end();
+    if let Some(command) = &args.reach.command {
+        let name = unused_name("command", &wanted);
+        let option = Some(args.reach.options().trim().to_owned());
+        wanted.push(Wanted { name, option, how: How::Command(command.clone()) });
+    }
     if wanted.is_empty() {
         wanted.push(Wanted { name: HOST.into(), option: None, how: How::Host });
     }
@@ -106,6 +112,9 @@ impl<'a> Opener<'a> {
         let runner: Box<dyn runners::Runner> = match &wanted.how {
             How::Host => Box::new(Local::new()),
             How::Kernel(kernel) => Box::new(self.boot(kernel)?),
+            How::Command(command) => {
+                self.args.reach.runner(command).map_err(|trouble| Unopened::Trouble(trouble.to_string()))?
+            }
             How::Lost(why) => return Err(Unopened::Trouble(why.clone())),
         };
         let pool = Pool::open(runner, self.programs.clone(), Arc::clone(&self.stop))?;

@@ -5,23 +5,25 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use command_fds::{CommandFdExt, FdMapping};
+use command_fds::FdMapping;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::command::fd;
 use super::monitor::Monitor;
 use crate::console::Console;
+use crate::guard::{Guarded, Streams};
 use crate::guest::{READY, UNFIT};
 use crate::interrupt::Stop;
 use crate::local::describe;
 
 /// The program.
 const QEMU: &str = "qemu-system-x86_64";
+/// The program that guards it: this one.
+const SKC: &str = "/proc/self/exe";
 /// How many last lines of a console tell why a boot failed.
 const TAIL: usize = 8;
 /// How long the rest of a QEMU that has closed the port may take to end.
@@ -29,7 +31,7 @@ const END: Duration = Duration::from_secs(5);
 
 /// A process of QEMU. Dropping it kills.
 pub(super) struct Process {
-    child: Child,
+    qemu: Guarded,
     port: UnixStream,
     /// Its monitor.
     pub(super) monitor: Monitor,
@@ -37,6 +39,11 @@ pub(super) struct Process {
     pub(super) console: Console,
     /// Where QEMU itself does.
     words: Console,
+}
+
+/// If QEMU can be found. Whoever guards it would only say that it could not be started.
+fn is_installed() -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(QEMU).is_file()))
 }
 
 /// Why a guest is not ready.
@@ -65,6 +72,11 @@ impl Process {
         initramfs: &File,
         memory: Option<&File>,
     ) -> io::Result<Process> {
+        if !is_installed() {
+            return Err(io::Error::other(format!(
+                "{QEMU} is not installed: it is in Debian's package qemu-system-x86"
+            )));
+        }
         let (port, far_port) = UnixStream::pair()?;
         let (monitor, far_monitor) = UnixStream::pair()?;
         let console = Console::new()?;
@@ -79,21 +91,15 @@ impl Process {
             let parent_fd = memory.as_fd().try_clone_to_owned()?;
             mappings.push(FdMapping { parent_fd, child_fd: fd::MEMORY });
         }
-        let mut command = Command::new(QEMU);
-        command
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(said.descriptor().try_clone_to_owned()?)
-            .stderr(said.descriptor().try_clone_to_owned()?)
-            .process_group(0);
-        command.fd_mappings(mappings).map_err(io::Error::other)?;
-        let child = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => io::Error::other(format!(
-                "{QEMU} is not installed: it is in Debian's package qemu-system-x86"
-            )),
-            _ => io::Error::other(format!("{QEMU} cannot be started: {error}")),
-        })?;
-        Ok(Process { child, port, monitor: Monitor::new(monitor), console, words: said })
+        let streams = Streams {
+            input: Stdio::null(),
+            output: said.descriptor().try_clone_to_owned()?.into(),
+            errors: said.descriptor().try_clone_to_owned()?.into(),
+        };
+        let mut command = vec![OsString::from(QEMU)];
+        command.extend_from_slice(words);
+        let qemu = Guarded::start(Path::new(SKC), &command, streams, mappings)?;
+        Ok(Process { qemu, port, monitor: Monitor::new(monitor), console, words: said })
     }
 
     /// The two directions of the port.
@@ -187,29 +193,15 @@ impl Process {
     }
 
     pub(super) fn kill(&mut self) {
-        // An error means that it has ended already.
-        let _ = self.child.kill();
+        self.qemu.kill();
     }
 
     /// How it ended, if it has within the limit.
     pub(super) fn ended(&mut self, limit: Duration) -> Option<(Option<ExitStatus>, String)> {
-        let deadline = Instant::now() + limit;
-        let mut pause = Duration::from_micros(100);
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some((Some(status), describe(status))),
-                Ok(None) if Instant::now() >= deadline => return None,
-                Ok(None) => thread::sleep(pause),
-                Err(error) => return Some((None, format!("is lost: {error}"))),
-            }
-            pause = (pause * 2).min(Duration::from_millis(10));
+        match self.qemu.ended(limit) {
+            Ok(None) => None,
+            Ok(Some(status)) => Some((Some(status), describe(status))),
+            Err(error) => Some((None, format!("is lost: {error}"))),
         }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        let _ = self.child.wait();
     }
 }

@@ -66,6 +66,14 @@ impl Fake {
 }
 
 impl Runner for Fake {
+    fn place(&self) -> String {
+        "a thread".into()
+    }
+
+    fn jobs(&self) -> usize {
+        1
+    }
+
     fn start(&self) -> io::Result<Link> {
         let number = self.starts.fetch_add(1, Ordering::SeqCst) + 1;
         let ((input, orders), (words, output)) = (pipe()?, pipe()?);
@@ -169,6 +177,7 @@ impl Worker {
 fn target(release: &str) -> Target {
     Target {
         implementation: "linux".into(),
+        implementation_version: None,
         release: release.into(),
         version: Version::parse(release).unwrap(),
         machine: "x86_64".into(),
