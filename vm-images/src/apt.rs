@@ -507,10 +507,10 @@ mod tests {
 
     #[test]
     fn lists_are_digested() {
-        let dump = "Package: linux-image-6\nVersion: 6-1\nDepends: kmod, linux-base-6 (= 6-1)\n\
+        let lists = "Package: linux-image-6\nVersion: 6-1\nDepends: kmod, linux-base-6 (= 6-1)\n\
                     Description: a kernel\n Size: 7\nSize: 12\nSHA256: ab\n\nPackage: none\nVersion: 1\n\n\
                     Package: zsh\nVersion: 5\nDepends: libc6\nSize: 3\nSHA256: cd\n";
-        let text = digest(dump.as_bytes(), "# here\n".into()).unwrap();
+        let text = digest(lists.as_bytes(), "# here\n".into()).unwrap();
         assert_eq!(text, "# here\nlinux-image-6 6-1 12 ab kmod, linux-base-6 (= 6-1)\nzsh 5 3 cd \n");
         let lists = Lists { text, new: false, stale: None };
         let found: Vec<Listed> = lists.named("linux-image-").collect();
