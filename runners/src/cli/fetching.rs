@@ -47,6 +47,7 @@ impl Fetching {
 
     fn step(&mut self, text: String, doing: Doing<'_>) {
         if let Some(bar) = &self.bar {
+            bar.set_message(text);
             match doing {
                 Doing::Downloading { bytes, of, .. } if of > 0 => {
                     bar.set_style(style("{msg} {wide_bar} {percent}%"));
@@ -55,7 +56,6 @@ impl Fetching {
                 }
                 _ => bar.set_style(style("{spinner} {msg}")),
             }
-            bar.set_message(text);
             bar.tick();
             return;
         }
