@@ -5,7 +5,7 @@
 //! with the mark that is not the frame that has to come next is damage: the stream counts as lost.
 //!
 //! Over a line where every byte costs, the messages of one direction are one compressed stream, flushed
-//! after each: see [`Sender::packed`].
+//! after each: see [`Sender::pack`].
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -43,6 +43,8 @@ pub enum Order {
         protocol: u32,
         /// Foreign programs that cases want to run: which of them are there?
         programs: BTreeSet<String>,
+        /// If all messages after the greeting and its answer are to be packed.
+        packed: bool,
     },
     /// Play this.
     Play(Box<Plan>),
@@ -131,10 +133,15 @@ impl<W: Write> Sender<W> {
         Sender { out, token, next: 1, packing: None }
     }
 
-    /// Packs messages if that is wanted. A virtual machine's serial port takes some microseconds for
-    /// each byte; messages have much in common with those before them, and become an eighth.
-    pub fn packed(self, packed: bool) -> Sender<W> {
-        Sender { packing: packed.then(|| Compress::new(Compression::fast(), false)), ..self }
+    /// The same, after so many frames that somebody else has sent.
+    pub fn after(self, frames: u64) -> Sender<W> {
+        Sender { next: self.next + frames, ..self }
+    }
+
+    /// Packs messages from now on. A virtual machine's serial port takes some microseconds for each byte;
+    /// messages have much in common with those before them, and become an eighth.
+    pub fn pack(&mut self) {
+        self.packing = Some(Compress::new(Compression::fast(), false));
     }
 
     /// Sends one message.
@@ -183,9 +190,7 @@ fn unpack(packing: &mut Decompress, packed: &str) -> Result<String, Damage> {
     let (mut rest, mut message) = (packed.as_slice(), Vec::with_capacity(packed.len() * 8 + 64));
     loop {
         let before = packing.total_in();
-        packing
-            .decompress_vec(rest, &mut message, FlushDecompress::Sync)
-            .map_err(|_| Damage::Garbled)?;
+        packing.decompress_vec(rest, &mut message, FlushDecompress::Sync).map_err(|_| Damage::Garbled)?;
         rest = &rest[(packing.total_in() - before) as usize..];
         if message.len() > LONGEST_FRAME {
             return Err(Damage::Garbled);
@@ -207,7 +212,6 @@ pub struct Receiver {
     scanned: usize,
     noise: Vec<u8>,
     packing: Decompress,
-    packed: bool,
 }
 
 impl Receiver {
@@ -221,7 +225,6 @@ impl Receiver {
             scanned: 0,
             noise: Vec::new(),
             packing: Decompress::new(false),
-            packed: false,
         }
     }
 
@@ -230,9 +233,9 @@ impl Receiver {
         self.token.as_deref()
     }
 
-    /// If the last message came packed.
-    pub fn is_packed(&self) -> bool {
-        self.packed
+    /// The same, after so many frames that somebody else has received.
+    pub fn after(self, frames: u64) -> Receiver {
+        Receiver { next: self.next + frames, ..self }
     }
 
     /// The descriptor that is read from.
@@ -372,9 +375,7 @@ impl Receiver {
             return Err(Damage::Sequence { expected: self.next, found });
         }
         self.next += 1;
-        let packed = json.strip_prefix(PACKED);
-        self.packed = packed.is_some();
-        match packed {
+        match json.strip_prefix(PACKED) {
             Some(packed) => unpack(&mut self.packing, packed).map(Some),
             None => Ok(Some(json.to_owned())),
         }
@@ -437,12 +438,14 @@ mod tests {
 
     #[test]
     fn packed_messages_are_smaller_and_the_same() {
-        let messages: Vec<String> =
-            (0..50).map(|at| format!("{at} {}", "alice: get_keyring_ID(@s, 0) = $ring; ".repeat(at * at))).collect();
+        let messages: Vec<String> = (0..50)
+            .map(|at| format!("{at} {}", "alice: get_keyring_ID(@s, 0) = $ring; ".repeat(at * at)))
+            .collect();
         let (read, write) = nix::unistd::pipe().unwrap();
         let (mut bytes, mut plain) = (Vec::new(), Vec::new());
-        let (mut sender, mut other) =
-            (Sender::new(&mut bytes, TOKEN.into()).packed(true), Sender::new(&mut plain, TOKEN.into()));
+        let mut sender = Sender::new(&mut bytes, TOKEN.into());
+        let mut other = Sender::new(&mut plain, TOKEN.into());
+        sender.pack();
         for message in &messages {
             sender.send(message).unwrap();
             other.send(message).unwrap();
@@ -453,7 +456,6 @@ mod tests {
         let mut receiver = Receiver::new(read, Some(TOKEN.into()));
         for message in &messages {
             assert_eq!(receiver.receive(Some(Duration::from_secs(5))), Ok(message.clone()));
-            assert!(receiver.is_packed());
         }
         writer.join().unwrap().unwrap();
     }

@@ -37,11 +37,10 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
     SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
     sys::default_signals();
     let mut orders = Receiver::new(input, None);
-    let Order::Hello { protocol, programs } = orders.receive(None)? else {
+    let Order::Hello { protocol, programs, packed } = orders.receive(None)? else {
         return Err(Damage::Message("a case before the greeting".into()));
     };
-    let mut words =
-        Sender::new(output, orders.token().unwrap_or_default().to_owned()).packed(orders.is_packed());
+    let mut words = Sender::new(output, orders.token().unwrap_or_default().to_owned());
     let mut worker = match (protocol == PROTOCOL).then(|| Worker::new(orders.descriptor(), programs)) {
         None => {
             let reason = format!("the coordinator speaks protocol {protocol} and this worker {PROTOCOL}");
@@ -50,6 +49,9 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
         Some(Err(Lost(reason))) => return words.send(&Word::Refused(reason)),
         Some(Ok((worker, ready))) => {
             words.send(&ready)?;
+            if packed {
+                words.pack();
+            }
             worker
         }
     };

@@ -27,13 +27,17 @@ const HEAD: Style = Style::new().dimmed();
 pub fn write(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     let summaries: Vec<Option<Summary>> =
         rows.iter().map(|row| row.came_to.as_ref().ok().map(Summary::of)).collect();
-    let count = |status: Status| summaries.iter().flatten().map(|summary| summary.count(status)).sum::<usize>();
+    let count =
+        |status: Status| summaries.iter().flatten().map(|summary| summary.count(status)).sum::<usize>();
     let shown: Vec<Status> = Status::ALL
         .into_iter()
         .filter(|status| matches!(status, Status::Pass | Status::Fail) || count(*status) > 0)
         .collect();
-    let release = |row: &Row| row.came_to.as_ref().map_or_else(|_| String::new(), |run| escape(&run.header.target.release));
-    let width = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| text.chars().count()).max().unwrap_or(0);
+    let release = |row: &Row| {
+        row.came_to.as_ref().map_or_else(|_| String::new(), |run| escape(&run.header.target.release))
+    };
+    let width =
+        |texts: &mut dyn Iterator<Item = String>| texts.map(|text| text.chars().count()).max().unwrap_or(0);
     let names = width(&mut rows.iter().map(|row| escape(&row.name))).max("kernel".len());
     let releases = width(&mut rows.iter().map(release)).max("release".len());
 

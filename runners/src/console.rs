@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn an_excerpt_begins_with_the_frame_and_is_bounded() {
-        let mut lines = vec!["[ 1.0] ------------[ cut here ]------------".to_owned(), "[ 1.0] WARNING: x".into()];
+        let mut lines =
+            vec!["[ 1.0] ------------[ cut here ]------------".to_owned(), "[ 1.0] WARNING: x".into()];
         lines.extend((0..1000).map(|at| format!("[ 1.0] {at}")));
         let complaint = complaint(&lines).unwrap();
         assert_eq!(complaint.line, "WARNING: x");

@@ -46,15 +46,17 @@ fn serve() -> io::Result<()> {
         return Err(missing);
     }
     writeln!(port, "{READY}")?;
-    worker::serve(OwnedFd::from(port.try_clone()?), port).map_err(|damage| io::Error::other(damage.to_string()))
+    worker::serve(OwnedFd::from(port.try_clone()?), port)
+        .map_err(|damage| io::Error::other(damage.to_string()))
 }
 
 /// Mounts what every system has.
 fn mounts() -> io::Result<()> {
     // Without CONFIG_DEVTMPFS the nodes that came with the initramfs have to do.
     let _ = mount_new("devtmpfs", "/dev");
-    mount_new("proc", "/proc")
-        .map_err(|error| io::Error::other(format!("/proc cannot be mounted, and is needed (CONFIG_PROC_FS): {error}")))
+    mount_new("proc", "/proc").map_err(|error| {
+        io::Error::other(format!("/proc cannot be mounted, and is needed (CONFIG_PROC_FS): {error}"))
+    })
 }
 
 fn mount_new(kind: &str, place: &str) -> nix::Result<()> {
@@ -66,12 +68,9 @@ fn open_port() -> io::Result<File> {
     let arguments = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let name = arguments.split_whitespace().find_map(|word| word.strip_prefix(PORT)).unwrap_or("ttyS1");
     let path = Path::new("/dev").join(name);
-    let port = File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(nix::libc::O_NOCTTY)
-        .open(&path)
-        .map_err(|error| io::Error::other(format!("the port {} cannot be opened: {error}", path.display())))?;
+    let port = File::options().read(true).write(true).custom_flags(nix::libc::O_NOCTTY).open(&path).map_err(
+        |error| io::Error::other(format!("the port {} cannot be opened: {error}", path.display())),
+    )?;
     let mut settings = tcgetattr(&port)?;
     cfmakeraw(&mut settings);
     tcsetattr(&port, SetArg::TCSANOW, &settings)?;

@@ -109,4 +109,10 @@ pub trait Life: Send {
     fn complaint(&mut self) -> Option<Complaint> {
         None
     }
+
+    /// Ends the worker, which waits for an order, and gives a runner whose workers are copies of it: they
+    /// go on where it ended.
+    fn freeze(self: Box<Self>) -> io::Result<Box<dyn Runner>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "such a worker cannot be copied"))
+    }
 }

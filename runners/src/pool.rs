@@ -20,7 +20,7 @@ use harness::target::Target;
 use crate::Runner;
 use crate::console::Complaint;
 use crate::interrupt::Stop;
-use crate::remote::{Answer, Remote, Unstarted, crashed_later};
+use crate::remote::{Answer, Remote, Template, Unstarted, crashed_later};
 
 /// How many starts in a row may fail before no further one is tried.
 const STARTS: u32 = 3;
@@ -48,6 +48,8 @@ pub struct Pool {
     programs: BTreeSet<String>,
     stop: Arc<Stop>,
     target: Target,
+    /// The greeted worker that all are copies of, where workers can be copied.
+    template: Option<Template>,
     /// Greeted workers that nobody uses now.
     idle: Mutex<Vec<Remote>>,
     /// Starts that failed since the last that did not, and why the last one did.
@@ -56,6 +58,7 @@ pub struct Pool {
     holding: Mutex<usize>,
     /// If every case gets a worker of its own.
     fresh: bool,
+    notes: Vec<String>,
 }
 
 impl Pool {
@@ -73,8 +76,33 @@ impl Pool {
                 Err(unstarted) => return Err(unstarted),
             }
         };
-        let (idle, failures) = (Mutex::new(vec![first]), Mutex::new((0, String::new())));
-        Ok(Pool { runner, programs, stop, target, idle, failures, holding: Mutex::new(0), fresh: false })
+        let mut notes = Vec::new();
+        let (mut idle, mut template) = (Vec::new(), None);
+        match runner.has_machines() {
+            true => match first.freeze() {
+                Ok(frozen) => template = Some(frozen),
+                Err(why) => notes.push(format!("each machine is booted, because none can be copied: {why}")),
+            },
+            false => idle.push(first),
+        }
+        let (idle, failures) = (Mutex::new(idle), Mutex::new((0, String::new())));
+        Ok(Pool {
+            runner,
+            programs,
+            stop,
+            target,
+            template,
+            idle,
+            failures,
+            holding: Mutex::new(0),
+            fresh: false,
+            notes,
+        })
+    }
+
+    /// What should be known about how workers are made here.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Gives every case a worker of its own: where workers have machines, a machine.
@@ -231,7 +259,7 @@ impl Pool {
             if failed >= STARTS {
                 return Err(Unstarted::Failed(why));
             }
-            let why = match Remote::start(&*self.runner, &self.programs, &self.stop) {
+            let why = match self.make() {
                 Ok((remote, target)) if target == self.target => {
                     locked(&self.failures).0 = 0;
                     return Ok(remote);
@@ -270,7 +298,9 @@ impl Tale<'_> {
 
     /// If the machine is not to play another case.
     fn is_over(&self) -> bool {
-        self.last.as_ref().is_some_and(|(plan, record)| record.verdict == Verdict::Timeout || plan.stage.marks)
+        self.last
+            .as_ref()
+            .is_some_and(|(plan, record)| record.verdict == Verdict::Timeout || plan.stage.marks)
     }
 
     /// A machine has played a case, or has died of it.
@@ -324,6 +354,18 @@ fn unconfirmed(died: CaseRecord) -> CaseRecord {
     // What a kernel says of itself it has said; silence may have been the host's.
     let verdict = if died.verdict == Verdict::Crash { Verdict::Crash } else { Verdict::Broken };
     CaseRecord { verdict, reason, ..died }
+}
+
+impl Pool {
+    /// A new worker that was greeted, or a copy of one.
+    fn make(&self) -> Result<(Remote, Target), Unstarted> {
+        match &self.template {
+            Some(template) => Remote::copy(template, &self.stop)
+                .map(|remote| (remote, self.target.clone()))
+                .map_err(|error| Unstarted::Failed(format!("a machine could not be copied: {error}"))),
+            None => Remote::start(&*self.runner, &self.programs, &self.stop),
+        }
+    }
 }
 
 impl Drop for Pool {

@@ -1,7 +1,6 @@
 //! Any kernel: workers are virtual machines of QEMU that boot it, with `skc` as their process 1.
 //!
-//! A kernel is booted once, up to where the guest waits for its first order, and saved there; each
-//! worker is a copy of that. The copies share the memory that none of them has written to. Where QEMU
+//! A kernel is booted once, its guest is greeted and then saved; each worker is a copy of that. The copies share the memory that none of them has written to. Where QEMU
 //! cannot do that, each worker is booted.
 
 pub mod accelerator;
@@ -12,7 +11,7 @@ mod snapshot;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,13 +41,18 @@ pub enum Wish {
     Tcg,
 }
 
-/// Virtual machines of one kernel.
+/// Virtual machines of one kernel, each of them booted.
 pub struct Qemu {
+    plan: Arc<Plan>,
+    /// The first of them, which was booted to see what can execute guests.
+    first: Mutex<Option<Booted>>,
+    notes: Vec<String>,
+}
+
+/// How machines are made.
+struct Plan {
     machine: Machine,
     initramfs: File,
-    /// What every worker begins as.
-    snapshot: Option<Snapshot>,
-    notes: Vec<String>,
     /// How long a boot may take.
     patience: Duration,
     stop: Arc<Stop>,
@@ -65,57 +69,51 @@ impl Qemu {
     ) -> Result<Qemu, Unstarted> {
         let failed = |error: io::Error| Unstarted::Failed(error.to_string());
         let initramfs = in_memory(initramfs).map_err(failed)?;
-        let mut qemu = Qemu { machine, initramfs, snapshot: None, notes: Vec::new(), patience, stop };
-        let booted = qemu.boot_first(wish)?;
-        match Snapshot::take(booted.process, booted.memory) {
-            Ok(snapshot) => qemu.snapshot = Some(snapshot),
-            Err(error) => qemu.notes.push(format!("each machine is booted, because QEMU saves none: {error}")),
-        }
-        Ok(qemu)
+        let mut plan = Plan { machine, initramfs, patience, stop };
+        let mut notes = Vec::new();
+        let booted = plan.boot_first(wish, &mut notes)?;
+        Ok(Qemu { plan: Arc::new(plan), first: Mutex::new(Some(booted)), notes })
     }
 
     /// What executes the guests.
     pub fn accelerator(&self) -> Accelerator {
-        self.machine.accelerator
+        self.plan.machine.accelerator
     }
 
     /// What should be known about how guests run here.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
+}
 
+impl Plan {
     /// The first boot, which also finds out what can execute guests.
-    fn boot_first(&mut self, wish: Wish) -> Result<Booted, Unstarted> {
+    fn boot_first(&mut self, wish: Wish, notes: &mut Vec<String>) -> Result<Booted, Unstarted> {
         self.machine.accelerator = if wish == Wish::Kvm { Accelerator::Kvm } else { Accelerator::Tcg };
         if wish != Wish::Auto {
-            return self.boot_again(true, 0, None);
+            return self.boot_again(0, None);
         }
         const SLOW: &str = "so QEMU translates (TCG), which is slower";
         if let Some(why) = accelerator::why_not_kvm() {
-            self.notes.push(format!("{why}, {SLOW}"));
-            return self.boot_again(true, 0, None);
+            notes.push(format!("{why}, {SLOW}"));
+            return self.boot_again(0, None);
         }
         let (winner, booted) = accelerator::race(|accelerator, limit, end| {
             let machine = Machine { accelerator, ..self.machine.clone() };
-            self.try_to_boot(&machine, true, limit.unwrap_or(self.patience), end)
+            self.try_to_boot(&machine, limit.unwrap_or(self.patience), end)
         });
         self.machine.accelerator = winner;
         if winner == Accelerator::Tcg {
-            self.notes.push(format!("no guest gets ready with /dev/kvm here, {SLOW}"));
+            notes.push(format!("no guest gets ready with /dev/kvm here, {SLOW}"));
         }
         match booted {
             Ok(booted) => Ok(booted),
-            Err(unready) => self.boot_again(true, 1, Some(unready)),
+            Err(unready) => self.boot_again(1, Some(unready)),
         }
     }
 
     /// Boots until a guest waits for orders, or until it has failed too often.
-    fn boot_again(
-        &self,
-        shared: bool,
-        mut tries: u32,
-        mut last: Option<Unready>,
-    ) -> Result<Booted, Unstarted> {
+    fn boot_again(&self, mut tries: u32, mut last: Option<Unready>) -> Result<Booted, Unstarted> {
         loop {
             match last {
                 Some(Unready::Stopped) => return Err(Unstarted::Stopped),
@@ -127,67 +125,45 @@ impl Qemu {
                 Some(Unready::Failed(_)) | None => {}
             }
             tries += 1;
-            match self.try_to_boot(&self.machine, shared, self.patience, &self.stop) {
+            match self.try_to_boot(&self.machine, self.patience, &self.stop) {
                 Ok(booted) => return Ok(booted),
                 Err(unready) => last = Some(unready),
             }
         }
     }
 
-    fn try_to_boot(
-        &self,
-        machine: &Machine,
-        shared: bool,
-        limit: Duration,
-        end: &Stop,
-    ) -> Result<Booted, Unready> {
-        let memory = match shared {
-            true => Some(File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?)),
-            false => None,
-        };
-        let kind = if shared { Memory::Shared } else { Memory::Own };
-        let words = machine.arguments(kind, false);
-        let mut process = Process::start(&words, &self.initramfs, memory.as_ref())?;
+    fn try_to_boot(&self, machine: &Machine, limit: Duration, end: &Stop) -> Result<Booted, Unready> {
+        let memory = File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?);
+        let words = machine.arguments(Memory::Shared, false);
+        let mut process = Process::start(&words, &self.initramfs, &memory)?;
         process.await_ready(Instant::now() + limit, [&self.stop, end])?;
         Ok(Booted { process, memory })
     }
-
-    fn copy(&self, snapshot: &Snapshot) -> io::Result<Process> {
-        let words = self.machine.arguments(Memory::Copied, true);
-        let mut process = Process::start(&words, &self.initramfs, Some(snapshot.memory()))?;
-        snapshot.restore(&mut process)?;
-        Ok(process)
-    }
 }
 
-/// A guest that waits for orders.
+/// A guest that waits for orders, and the file that its memory is.
 struct Booted {
     process: Process,
-    /// Its memory, if that is to be shared.
-    memory: Option<File>,
+    memory: File,
 }
 
 impl Runner for Qemu {
     fn start(&self) -> io::Result<Link> {
-        let process = match &self.snapshot {
-            Some(snapshot) => self.copy(snapshot)?,
-            None => match self.boot_again(false, 0, None) {
-                Ok(Booted { process, .. }) => process,
-                Err(Unstarted::Stopped) => return Err(io::Error::other("the run was stopped")),
-                Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => return Err(io::Error::other(why)),
-            },
+        let first = self.first.lock().ok().and_then(|mut first| first.take());
+        let Booted { process, memory } = match first.map_or_else(|| self.plan.boot_again(0, None), Ok) {
+            Ok(booted) => booted,
+            Err(Unstarted::Stopped) => return Err(io::Error::other("the run was stopped")),
+            Err(Unstarted::Refused(why) | Unstarted::Failed(why)) => return Err(io::Error::other(why)),
         };
-        let (orders, words) = process.port()?;
-        Ok(Link { orders, words, life: Box::new(Guest { process, said: Vec::new(), told: 0, reset: false }) })
+        link(process, Some((Arc::clone(&self.plan), memory)))
     }
 
     fn place(&self) -> String {
-        format!("qemu {}", self.machine.accelerator.name())
+        self.plan.place()
     }
 
-    /// A machine that waits costs no processor: a few more than there are processors.
     fn jobs(&self) -> usize {
-        2 * thread::available_parallelism().map_or(1, usize::from)
+        jobs()
     }
 
     fn has_machines(&self) -> bool {
@@ -195,9 +171,55 @@ impl Runner for Qemu {
     }
 }
 
+/// Copies of one machine.
+struct Copies {
+    plan: Arc<Plan>,
+    snapshot: Snapshot,
+}
+
+impl Runner for Copies {
+    fn start(&self) -> io::Result<Link> {
+        let words = self.plan.machine.arguments(Memory::Copied, true);
+        let mut process = Process::start(&words, &self.plan.initramfs, self.snapshot.memory())?;
+        self.snapshot.restore(&mut process)?;
+        link(process, None)
+    }
+
+    fn place(&self) -> String {
+        self.plan.place()
+    }
+
+    fn jobs(&self) -> usize {
+        jobs()
+    }
+
+    fn has_machines(&self) -> bool {
+        true
+    }
+}
+
+impl Plan {
+    fn place(&self) -> String {
+        format!("qemu {}", self.machine.accelerator.name())
+    }
+}
+
+/// A machine that waits costs no processor: a few more than there are processors.
+fn jobs() -> usize {
+    2 * thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn link(process: Process, origin: Option<(Arc<Plan>, File)>) -> io::Result<Link> {
+    let (orders, words) = process.port()?;
+    let life = Guest { process, origin, said: Vec::new(), told: 0, reset: false };
+    Ok(Link { orders, words, life: Box::new(life) })
+}
+
 /// The life of one virtual machine.
 struct Guest {
     process: Process,
+    /// What it takes to copy it; copies are not copied.
+    origin: Option<(Arc<Plan>, File)>,
     /// What its kernel has printed since the machine was ready.
     said: Vec<String>,
     /// How many lines of that were told.
@@ -242,6 +264,12 @@ impl Life for Guest {
                 excerpt: self.said.clone(),
             })
         })
+    }
+
+    fn freeze(self: Box<Self>) -> io::Result<Box<dyn Runner>> {
+        let Guest { process, origin, .. } = *self;
+        let (plan, memory) = origin.ok_or_else(|| io::Error::other("it is a copy itself"))?;
+        Ok(Box::new(Copies { snapshot: Snapshot::take(process, memory)?, plan }))
     }
 }
 

@@ -39,6 +39,12 @@ pub struct Remote {
     machine: bool,
 }
 
+/// A worker that was greeted and waits for an order, to be copied.
+pub struct Template {
+    runner: Box<dyn Runner>,
+    token: String,
+}
+
 /// Why there is no worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unstarted {
@@ -74,14 +80,16 @@ impl Remote {
         let token = token();
         let orders = Orders::new(orders, stop).map_err(|error| failed(error.to_string()))?;
         let mut remote = Remote {
-            orders: Some(Sender::new(orders, token.clone()).packed(runner.has_machines())),
+            orders: Some(Sender::new(orders, token.clone())),
             words: Receiver::new(words, Some(token)),
             life,
             machine: runner.has_machines(),
         };
-        let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone() };
+        let packed = runner.has_machines();
+        let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone(), packed };
         match remote.exchange(&hello, GREETING, stop) {
             Ok(Word::Ready(target)) => {
+                remote.pack_if(packed);
                 let mut target = Target { place: runner.place(), ..*target };
                 if let Some(implementation) = runner.implementation() {
                     target.implementation.clone_from(&implementation.name);
@@ -99,6 +107,32 @@ impl Remote {
                 Err(failed(format!("{how}{said}")))
             }
         }
+    }
+
+    /// Ends a worker that was greeted, so that others can be copies of it, which need no greeting.
+    pub fn freeze(self) -> io::Result<Template> {
+        let token = self.words.token().unwrap_or_default().to_owned();
+        Ok(Template { runner: self.life.freeze()?, token })
+    }
+
+    /// A copy of a worker that was greeted.
+    pub fn copy(template: &Template, stop: &Stop) -> io::Result<Remote> {
+        const GREETED: u64 = 1;
+        let Template { runner, token } = template;
+        let Link { orders, words, life } = runner.start()?;
+        let orders = Orders::new(orders, stop)?;
+        let mut remote = Remote {
+            orders: Some(Sender::new(orders, token.clone()).after(GREETED)),
+            words: Receiver::new(words, Some(token.clone())).after(GREETED),
+            life,
+            machine: runner.has_machines(),
+        };
+        remote.pack_if(remote.machine);
+        Ok(remote)
+    }
+
+    fn pack_if(&mut self, packed: bool) {
+        self.orders.iter_mut().filter(|_| packed).for_each(Sender::pack);
     }
 
     /// Plays a case. After anything but a record the worker is gone.

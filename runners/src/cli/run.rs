@@ -28,7 +28,8 @@ use super::render::Render;
 use super::rounds::Rounds;
 use super::targets::{self, Opener, Unopened, Wanted};
 use super::{
-    Deviations, ENVIRONMENT, FAILED, Format, INTERRUPTED, NOTHING_RAN, Run, Terminal, Trouble, USAGE, environment,
+    Deviations, ENVIRONMENT, FAILED, Format, INTERRUPTED, NOTHING_RAN, Run, Terminal, Trouble, USAGE,
+    environment,
 };
 
 /// Plays the chosen cases.
@@ -220,7 +221,13 @@ impl<'a> Book<'a> {
         let Session { args, suite, terminal, .. } = *session;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let program = env!("CARGO_PKG_VERSION").into();
-        let header = Header { format: FORMAT, program, target: pool.target().clone(), started, cases: session.cases.len() };
+        let header = Header {
+            format: FORMAT,
+            program,
+            target: pool.target().clone(),
+            started,
+            cases: session.cases.len(),
+        };
         let options = terminal::Options { verbose: args.verbose, repeat: repeat(args, wanted) };
         Ok(Book {
             suite,

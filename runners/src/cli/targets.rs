@@ -103,7 +103,12 @@ pub(super) struct Opener<'a> {
 }
 
 impl<'a> Opener<'a> {
-    pub(super) fn new(args: &'a Targets, programs: BTreeSet<String>, stop: Arc<Stop>, terminal: Terminal) -> Opener<'a> {
+    pub(super) fn new(
+        args: &'a Targets,
+        programs: BTreeSet<String>,
+        stop: Arc<Stop>,
+        terminal: Terminal,
+    ) -> Opener<'a> {
         Opener { args, programs, stop, terminal, found: OnceLock::new() }
     }
 
@@ -118,6 +123,7 @@ impl<'a> Opener<'a> {
             How::Lost(why) => return Err(Unopened::Trouble(why.clone())),
         };
         let pool = Pool::open(runner, self.programs.clone(), Arc::clone(&self.stop))?;
+        pool.notes().iter().for_each(|note| self.terminal.note(note));
         Ok(pool.fresh(self.args.fresh_vm))
     }
 

@@ -18,15 +18,13 @@ pub mod fd {
     pub const MONITOR: i32 = 5;
     /// The initramfs: a file.
     pub const INITRAMFS: i32 = 6;
-    /// The guest's memory, where it is a file.
+    /// The guest's memory: a file.
     pub const MEMORY: i32 = 7;
 }
 
 /// Where a guest's memory lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// In QEMU alone.
-    Own,
     /// In the file [`fd::MEMORY`], where every write ends up.
     Shared,
     /// A private copy of that file, made page by page on the first write.
@@ -57,20 +55,18 @@ impl Machine {
         for word in ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] {
             add(word.into());
         }
-        let own_memory = match memory {
-            Memory::Own => "",
-            Memory::Shared | Memory::Copied => ",memory-backend=memory",
-        };
-        add("-M".into());
-        add(format!("pc{own_memory}"));
-        if memory != Memory::Own {
-            let share = if memory == Memory::Shared { "on" } else { "off" };
-            add("-object".into());
-            add(format!(
-                "memory-backend-file,id=memory,size={}M,mem-path=/dev/fd/{},share={share}",
-                self.memory,
-                fd::MEMORY
-            ));
+        let share = if memory == Memory::Shared { "on" } else { "off" };
+        let file = fd::MEMORY;
+        for word in [
+            "-M".into(),
+            "pc,memory-backend=memory".into(),
+            "-object".into(),
+            format!(
+                "memory-backend-file,id=memory,size={}M,mem-path=/dev/fd/{file},share={share}",
+                self.memory
+            ),
+        ] {
+            add(word);
         }
         for (name, value) in [
             ("-accel", self.accelerator.name().to_owned()),
@@ -133,10 +129,12 @@ mod tests {
 
     #[test]
     fn a_machine_has_just_what_is_asked_for() {
-        let line = line(Memory::Own, false);
+        let line = line(Memory::Shared, false);
         assert!(line.contains("-nodefaults") && line.contains("-m 192 -smp 2"), "{line}");
-        assert!(!line.contains("memory-backend") && !line.contains("-incoming"), "{line}");
-        assert!(line.ends_with("-append console=ttyS0 loglevel=5 panic=-1 oops=panic keys.debug=1 -kernel /boot/vmlinuz,1"));
+        assert!(!line.contains("-incoming"), "{line}");
+        assert!(line.ends_with(
+            "-append console=ttyS0 loglevel=5 panic=-1 oops=panic keys.debug=1 -kernel /boot/vmlinuz,1"
+        ));
     }
 
     #[test]

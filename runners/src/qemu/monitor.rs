@@ -64,7 +64,10 @@ impl Monitor {
         let mut pause = Duration::from_micros(500);
         while !ready(&self.execute(command, json!({}))?)? {
             if Instant::now() > deadline {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("QEMU's {command} takes too long")));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("QEMU's {command} takes too long"),
+                ));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
@@ -145,7 +148,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_refused() {
-        let mut monitor = answered(GREETING, &["{\"error\": {\"class\": \"x\", \"desc\": \"no such thing\"}}\n"]);
+        let mut monitor =
+            answered(GREETING, &["{\"error\": {\"class\": \"x\", \"desc\": \"no such thing\"}}\n"]);
         let error = monitor.greet().unwrap_err();
         assert_eq!(error.to_string(), "QEMU refuses qmp_capabilities: no such thing");
     }
@@ -155,7 +159,10 @@ mod tests {
         let mut monitor = answered(GREETING, &[]);
         let kind = monitor.greet().unwrap_err().kind();
         assert!(
-            matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+            matches!(
+                kind,
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ),
             "{kind:?}"
         );
     }

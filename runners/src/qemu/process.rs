@@ -43,7 +43,8 @@ pub(super) struct Process {
 
 /// If QEMU can be found. Whoever guards it would only say that it could not be started.
 fn is_installed() -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(QEMU).is_file()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(QEMU).is_file()))
 }
 
 /// Why a guest is not ready.
@@ -67,11 +68,7 @@ impl From<io::Error> for Unready {
 
 impl Process {
     /// Starts QEMU. What it prints itself is kept apart from what the guest does.
-    pub(super) fn start(
-        words: &[OsString],
-        initramfs: &File,
-        memory: Option<&File>,
-    ) -> io::Result<Process> {
+    pub(super) fn start(words: &[OsString], initramfs: &File, memory: &File) -> io::Result<Process> {
         if !is_installed() {
             return Err(io::Error::other(format!(
                 "{QEMU} is not installed: it is in Debian's package qemu-system-x86"
@@ -81,16 +78,13 @@ impl Process {
         let (monitor, far_monitor) = UnixStream::pair()?;
         let console = Console::new()?;
         let said = Console::new()?;
-        let mut mappings = vec![
+        let mappings = vec![
             FdMapping { parent_fd: far_port.into(), child_fd: fd::PORT },
             FdMapping { parent_fd: console.descriptor().try_clone_to_owned()?, child_fd: fd::CONSOLE },
             FdMapping { parent_fd: far_monitor.into(), child_fd: fd::MONITOR },
             FdMapping { parent_fd: initramfs.as_fd().try_clone_to_owned()?, child_fd: fd::INITRAMFS },
+            FdMapping { parent_fd: memory.as_fd().try_clone_to_owned()?, child_fd: fd::MEMORY },
         ];
-        if let Some(memory) = memory {
-            let parent_fd = memory.as_fd().try_clone_to_owned()?;
-            mappings.push(FdMapping { parent_fd, child_fd: fd::MEMORY });
-        }
         let streams = Streams {
             input: Stdio::null(),
             output: said.descriptor().try_clone_to_owned()?.into(),
@@ -161,7 +155,9 @@ impl Process {
                  (CONFIG_SERIAL_8250, CONFIG_SERIAL_8250_CONSOLE), or be no kernel for this machine"
                     .into(),
             ),
-            Some(tail) => Unready::Failed(format!("the guest did not get ready in time; its console ends:{tail}")),
+            Some(tail) => {
+                Unready::Failed(format!("the guest did not get ready in time; its console ends:{tail}"))
+            }
         }
     }
 
@@ -176,7 +172,9 @@ impl Process {
         }
         match self.tail() {
             Some(tail) => Unready::Failed(format!("{how}; the console ends:{tail}")),
-            None => Unready::Failed(format!("{how}, and the guest said nothing: it may have too little memory")),
+            None => {
+                Unready::Failed(format!("{how}, and the guest said nothing: it may have too little memory"))
+            }
         }
     }
 

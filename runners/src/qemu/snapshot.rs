@@ -1,4 +1,4 @@
-//! A guest that waits for its first order, saved so that copies of it can be started.
+//! A guest that waits for an order, saved so that copies of it can be started.
 //!
 //! Its memory is one file, which the copies map privately; its state is another, of some hundred KiB,
 //! in the format of QEMU's migration. Both are files in memory without a name, which go with the last
@@ -27,8 +27,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Saves a guest, and ends the process that it ran in.
-    pub(super) fn take(mut process: Process, memory: Option<File>) -> io::Result<Snapshot> {
-        let memory = memory.ok_or_else(|| io::Error::other("its memory is not in a file"))?;
+    pub(super) fn take(mut process: Process, memory: File) -> io::Result<Snapshot> {
         let state = File::from(memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?);
         let monitor = &mut process.monitor;
         monitor.greet()?;
