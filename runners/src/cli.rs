@@ -3,7 +3,9 @@
 
 mod choose;
 mod files;
+mod fetching;
 mod inspect;
+mod kernels;
 mod merge;
 mod progress;
 mod render;
@@ -105,6 +107,9 @@ enum Command {
         after_help = "Exit codes:\n  0  nothing is worse\n  1  a regression\n  2  a file cannot be read\n  3  the new run is broken or was cut short"
     )]
     Compare(Compare),
+    /// List, fetch and remove the kernels of the catalogue
+    #[command(after_help = kernels::HELP)]
+    Kernels(kernels::Kernels),
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
@@ -275,6 +280,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Show(args) => show::show(&args, terminal),
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
+        Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::Worker => return work(),
     };
     ExitCode::from(done.unwrap_or_else(|trouble| terminal.tell(&trouble)))

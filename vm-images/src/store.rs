@@ -1,0 +1,482 @@
+//! What has been fetched or built, on disk: one folder for each kernel, whole or not there at all, looked at
+//! again each time that it is used. Where its kernels come from is not known here.
+//!
+//! ```text
+//! kernels/NAME/VERSION-DIGEST/{vmlinuz,config,kernel.json}
+//! packages/NAME_VERSION_DIGEST.deb
+//! apt/SUITE/                  what apt knows of a suite
+//! tmp/                        what is being made; what a killed process left is swept
+//! ```
+
+use std::collections::HashMap;
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::deb::{CONFIG, IMAGE};
+use crate::image::{self, ACCEPTED, Format, Found};
+use crate::{Doing, Error, Kernel, Told, failed, tell};
+
+const RECORD: &str = "kernel.json";
+const KERNELS: &str = "kernels";
+
+/// Where kernels are kept and where they come from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder of the cache.
+    pub root: PathBuf,
+    /// The mirror of Debian; without one, the one that apt uses on this machine.
+    pub mirror: Option<String>,
+    /// The keys that suites must be signed with; without any, those of Debian on this machine.
+    pub keyring: Option<PathBuf>,
+}
+
+impl Settings {
+    /// As `SKC_CACHE` (or `XDG_CACHE_HOME`, or `HOME`), `SKC_DEBIAN_MIRROR` and `SKC_DEBIAN_KEYRING` say.
+    pub fn from_env() -> Result<Settings, Error> {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let root = set("SKC_CACHE").map(PathBuf::from).or_else(|| {
+            let caches = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+            Some(caches.or_else(|| Some(Path::new(&set("HOME")?).join(".cache")))?.join("skc"))
+        });
+        let Some(root) = root else {
+            let text = "there is no place for kernels: set SKC_CACHE to a folder, or HOME";
+            return Err(Error::Environment(text.into()));
+        };
+        let mirror = set("SKC_DEBIAN_MIRROR").map(|mirror| mirror.to_string_lossy().into_owned());
+        // apt works in another folder than we do, and its configuration has no way to quote.
+        let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|error| failed(&path, &error));
+        let settings = Settings {
+            root: absolute(root)?,
+            mirror,
+            keyring: set("SKC_DEBIAN_KEYRING").map(PathBuf::from).map(absolute).transpose()?,
+        };
+        let odd = |path: &Path| path.to_string_lossy().contains(['"', ' ', '\n', ';']);
+        for path in [Some(&settings.root), settings.keyring.as_ref()].into_iter().flatten() {
+            if odd(path) {
+                return Err(Error::Environment(format!(
+                    "{}: apt takes no path with blanks, quotes or semicolons: set SKC_CACHE or SKC_DEBIAN_KEYRING \
+                     to another",
+                    path.display()
+                )));
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// The cache. Several processes and threads may use one.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) settings: Settings,
+    /// The suites whose lists could not be read by this process, and why: asking again takes long.
+    pub(crate) unreachable: Mutex<HashMap<String, String>>,
+}
+
+/// A kernel in the cache.
+#[derive(Clone, Debug)]
+pub struct Cached {
+    /// What is known of it.
+    pub record: Record,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The size of all its files.
+    pub bytes: u64,
+}
+
+impl Cached {
+    /// The file to start.
+    pub fn image(&self) -> PathBuf {
+        self.folder.join(IMAGE)
+    }
+}
+
+/// What is known of a kernel in the cache.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// What it is called.
+    pub name: String,
+    /// The version of what it was made of.
+    pub version: String,
+    /// The digest of what it was made of.
+    pub digest: String,
+    /// Where it comes from, for people.
+    pub origin: String,
+    /// What its image is.
+    pub format: Format,
+    /// What uname(2) will say.
+    pub release: Option<String>,
+    /// The digest of the image.
+    pub sha256: String,
+    /// The digest of the configuration, if there is one.
+    pub config_sha256: Option<String>,
+    /// When it was put here, in seconds since 1970.
+    pub since: u64,
+}
+
+/// What a kernel is made of, which tells it from others of its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'i> {
+    /// What it is called.
+    pub name: &'i str,
+    /// The version of what it is made of.
+    pub version: &'i str,
+    /// The digest of what it is made of: a package, or sources and configuration.
+    pub digest: &'i str,
+}
+
+impl Store {
+    /// A cache, which need not be there yet.
+    pub fn new(settings: Settings) -> Store {
+        Store { settings, unreachable: Mutex::default() }
+    }
+
+    /// The cache of the user.
+    pub fn of_user() -> Result<Store, Error> {
+        Settings::from_env().map(Store::new)
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.settings.root
+    }
+
+    /// A folder to make something in.
+    pub fn scratch(&self) -> Result<Scratch, Error> {
+        Scratch::new(&self.root().join("tmp"))
+    }
+
+    /// The kernels of a name, those that came last first. One whose record cannot be read is left out.
+    pub fn cached(&self, name: &str) -> Vec<Cached> {
+        let folder = self.root().join(KERNELS).join(name);
+        let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut found: Vec<Cached> = folders.filter_map(|folder| cached(&folder).ok()).collect();
+        found.sort_by_key(|cached| std::cmp::Reverse(cached.record.since));
+        found
+    }
+
+    /// The names of all kernels that are here.
+    pub fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.root().join(KERNELS)).into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// A kernel, if it is here and as it was when it came. One that is not is named and removed.
+    pub fn take(&self, identity: Identity<'_>, told: &mut Told<'_>) -> Result<Option<Kernel>, Error> {
+        let folder = self.folder(identity);
+        if !folder.exists() {
+            return Ok(None);
+        }
+        self.checked(identity.name, &folder, told)
+    }
+
+    /// The kernel of a name that came last, if one is here that is as it was.
+    pub fn latest(&self, name: &str, told: &mut Told<'_>) -> Result<Option<Kernel>, Error> {
+        for cached in self.cached(name) {
+            if let Some(kernel) = self.checked(name, &cached.folder, told)? {
+                return Ok(Some(kernel));
+            }
+        }
+        Ok(None)
+    }
+
+    fn checked(&self, name: &str, folder: &Path, told: &mut Told<'_>) -> Result<Option<Kernel>, Error> {
+        let damage = match cached(folder).and_then(|cached| verify(&cached)) {
+            Ok(kernel) => return Ok(Some(kernel)),
+            Err(damage) => damage,
+        };
+        tell(told, name, Doing::Note(&format!("{damage}: {} was removed from the cache", folder.display())))?;
+        self.discard(folder)?;
+        Ok(None)
+    }
+
+    /// Puts a kernel here: an image, and a configuration if it has one, which are copied.
+    pub fn keep(
+        &self,
+        identity: Identity<'_>,
+        origin: &str,
+        image: &Path,
+        config: Option<&Path>,
+    ) -> Result<Kernel, Error> {
+        let (format, release) = match image::look(image)? {
+            Found::Kernel { format, release } => (format, release),
+            Found::Package => return Err(Error::Reference(format!("{origin}: a package in a package"))),
+            Found::Other(what) => return Err(Error::Reference(format!("{origin}: {what}; {ACCEPTED}"))),
+        };
+        let scratch = self.scratch()?;
+        let made = scratch.path().join("kernel");
+        fs::create_dir(&made).map_err(|error| failed(&made, &error))?;
+        let copy = |from: &Path, name: &str| {
+            let to = made.join(name);
+            let copied = fs::copy(from, &to).and_then(|_| File::open(&to)?.sync_all());
+            copied.map_err(|error| failed(&to, &error))?;
+            sha256(&to).map_err(|error| failed(&to, &error))
+        };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let record = Record {
+            name: identity.name.into(),
+            version: identity.version.into(),
+            digest: identity.digest.into(),
+            origin: origin.into(),
+            format,
+            release,
+            sha256: copy(image, IMAGE)?,
+            config_sha256: config.map(|config| copy(config, CONFIG)).transpose()?,
+            since: now.map_or(0, |time| time.as_secs()),
+        };
+        let path = made.join(RECORD);
+        let text = serde_json::to_vec_pretty(&record).map_err(io::Error::from);
+        text.and_then(|text| fs::write(&path, text)).map_err(|error| failed(&path, &error))?;
+        let folder = self.folder(identity);
+        if let Some(above) = folder.parent() {
+            fs::create_dir_all(above).map_err(|error| failed(above, &error))?;
+        }
+        // Somebody else may have put the same kernel here meanwhile. It is then replaced.
+        if folder.exists() {
+            self.discard(&folder)?;
+        }
+        fs::rename(&made, &folder).map_err(|error| failed(&folder, &error))?;
+        cached(&folder).map(|cached| kernel(&cached)).map_err(Error::Environment)
+    }
+
+    /// Removes a folder of the cache: it is whole until it is gone.
+    pub fn discard(&self, folder: &Path) -> Result<(), Error> {
+        let scratch = self.scratch()?;
+        match fs::rename(folder, scratch.path().join("gone")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(folder, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all kernels of a name, and says if there were any.
+    pub fn remove(&self, name: &str) -> Result<bool, Error> {
+        let folder = self.root().join(KERNELS).join(name);
+        let there = folder.exists();
+        self.discard(&folder).map(|()| there)
+    }
+
+    /// Removes all that is here, and also what apt knows.
+    pub fn clear(&self) -> Result<(), Error> {
+        for folder in ["kernels", "packages", "apt"] {
+            self.discard(&self.root().join(folder))?;
+        }
+        Ok(())
+    }
+
+    fn folder(&self, identity: Identity<'_>) -> PathBuf {
+        let Identity { name, version, digest } = identity;
+        self.root().join(KERNELS).join(name).join(format!("{version}-{}", short(digest)))
+    }
+}
+
+/// As much of a digest as a name needs.
+pub(crate) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn cached(folder: &Path) -> Result<Cached, String> {
+    let path = folder.join(RECORD);
+    let text = fs::read(&path).map_err(|error| format!("{RECORD} cannot be read ({error})"))?;
+    let record = serde_json::from_slice(&text).map_err(|error| format!("{RECORD} is damaged ({error})"))?;
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    Ok(Cached { record, folder: folder.to_owned(), bytes })
+}
+
+fn verify(cached: &Cached) -> Result<Kernel, String> {
+    let record = &cached.record;
+    let files = [(IMAGE, Some(&record.sha256)), (CONFIG, record.config_sha256.as_ref())];
+    for (name, expected) in files.into_iter().filter_map(|(name, digest)| Some((name, digest?))) {
+        match sha256(&cached.folder.join(name)) {
+            Ok(digest) if digest == *expected => {}
+            Ok(_) => return Err(format!("{name} is not what it was when it came")),
+            Err(error) => return Err(format!("{name} cannot be read ({error})")),
+        }
+    }
+    Ok(kernel(cached))
+}
+
+fn kernel(cached: &Cached) -> Kernel {
+    let Cached { record, folder, .. } = cached;
+    Kernel {
+        name: record.name.clone(),
+        image: folder.join(IMAGE),
+        format: record.format,
+        release: record.release.clone(),
+        config: record.config_sha256.is_some().then(|| folder.join(CONFIG)),
+        version: Some(record.version.clone()),
+        sha256: record.sha256.clone(),
+    }
+}
+
+/// The digest of a file, in hexadecimal.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match io::Read::read(&mut file, &mut buffer)? {
+            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => digest.update(&buffer[..count]),
+        }
+    }
+}
+
+/// A folder that is gone when this is, or, if the process is killed, before the next one is made.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: PathBuf,
+    /// Who sweeps leaves folders alone that somebody holds.
+    _held: Flock<File>,
+}
+
+impl Scratch {
+    fn new(place: &Path) -> Result<Scratch, Error> {
+        let make = || -> io::Result<Scratch> {
+            fs::create_dir_all(place)?;
+            // Nobody sweeps between the making of a folder and its lock.
+            let _sweeping = locked(place, FlockArg::LockExclusive)?;
+            for left in fs::read_dir(place)?.flatten().map(|entry| entry.path()) {
+                if locked(&left, FlockArg::LockExclusiveNonblock).is_ok() {
+                    fs::remove_dir_all(&left)?;
+                }
+            }
+            let folder = tempfile::Builder::new().prefix("").tempdir_in(place)?.keep();
+            let held = locked(&folder, FlockArg::LockExclusive)?;
+            Ok(Scratch { folder, _held: held })
+        };
+        make().map_err(|error| failed(place, &error))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A lock on a folder or a file, which ends with the process at the latest.
+pub(crate) fn locked(path: &Path, how: FlockArg) -> io::Result<Flock<File>> {
+    Flock::lock(File::open(path)?, how).map_err(|(_, error)| error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::tests::boot_image;
+    use rstest::rstest;
+    use std::ops::ControlFlow;
+
+    const IDENTITY: Identity<'_> = Identity { name: "mine", version: "6.1-1", digest: "0123456789abcdef" };
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let root = tempfile::tempdir().unwrap();
+        let settings = Settings { root: root.path().join("cache"), mirror: None, keyring: None };
+        (root, Store::new(settings))
+    }
+
+    fn put(store: &Store, release: &str) -> Kernel {
+        let files = store.scratch().unwrap();
+        let (image, config) = (files.path().join("i"), files.path().join("c"));
+        fs::write(&image, boot_image(release)).unwrap();
+        fs::write(&config, "CONFIG_KEYS=y\n").unwrap();
+        store.keep(IDENTITY, "a test", &image, Some(&config)).unwrap()
+    }
+
+    fn left_in(folder: &Path) -> usize {
+        fs::read_dir(folder).into_iter().flatten().count()
+    }
+
+    #[test]
+    fn what_is_kept_is_found() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        assert_eq!(kernel.release.as_deref(), Some("6.1.0-x"));
+        assert!(kernel.image.ends_with("kernels/mine/6.1-1-0123456789ab/vmlinuz"), "{kernel:?}");
+        assert_eq!(fs::read(kernel.config.as_ref().unwrap()).unwrap(), b"CONFIG_KEYS=y\n");
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.take(IDENTITY, &mut silent).unwrap(), Some(kernel.clone()));
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), Some(kernel));
+        assert_eq!(store.take(Identity { digest: "f", ..IDENTITY }, &mut silent).unwrap(), None);
+        assert_eq!((store.names(), left_in(&store.root().join("tmp"))), (vec!["mine".to_owned()], 0));
+        assert!(store.remove("mine").unwrap());
+        assert!(!store.remove("mine").unwrap());
+        assert!(store.cached("mine").is_empty());
+    }
+
+    #[rstest]
+    #[case(IMAGE, "vmlinuz is not what it was")]
+    #[case(CONFIG, "config is not what it was")]
+    #[case(RECORD, "kernel.json is damaged")]
+    fn what_was_damaged_is_named_and_removed(
+        #[case] file: &str,
+        #[case] expected: &str,
+        #[values(true, false)] truncated: bool,
+    ) {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let folder = kernel.image.parent().unwrap();
+        let mut bytes = fs::read(folder.join(file)).unwrap();
+        if truncated {
+            bytes.truncate(bytes.len() / 2);
+        } else {
+            bytes[0] ^= 1;
+        }
+        fs::write(folder.join(file), bytes).unwrap();
+        let mut notes = String::new();
+        let mut told = |progress: &crate::Progress<'_>| {
+            notes += &progress.to_string();
+            ControlFlow::Continue(())
+        };
+        assert_eq!(store.take(IDENTITY, &mut told).unwrap(), None);
+        assert!(notes.starts_with("mine: ") && notes.contains(expected), "{notes}");
+        assert!(!folder.exists());
+        assert_eq!(left_in(&store.root().join("tmp")), 0);
+    }
+
+    #[test]
+    fn what_is_missing_is_damage() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        fs::remove_file(&kernel.image).unwrap();
+        let mut told = |_: &crate::Progress<'_>| ControlFlow::Continue(());
+        assert_eq!(store.latest("mine", &mut told).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_kernel_is_not_kept() {
+        let (root, store) = store();
+        let text = root.path().join("text");
+        fs::write(&text, "hello\n").unwrap();
+        let error = store.keep(IDENTITY, "a test", &text, None).unwrap_err();
+        assert!(matches!(&error, Error::Reference(why) if why.contains("a test: a text")), "{error}");
+        assert!(store.names().is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_what_is_held_is_not() {
+        let (_root, store) = store();
+        let held = store.scratch().unwrap();
+        let left = held.path().parent().unwrap().join("left");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("file"), "half").unwrap();
+        let other = store.scratch().unwrap();
+        assert!(!left.exists() && held.path().exists() && other.path().exists());
+    }
+}
