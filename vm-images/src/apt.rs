@@ -306,6 +306,7 @@ Acquire::GzipIndexes "true";
 Acquire::Retries "2";
 Acquire::http::Timeout "30";
 Acquire::https::Timeout "30";
+Acquire::http::Proxy::127.0.0.1 "DIRECT";
 Dir::State "{folder}";
 Dir::State::lists "{folder}/lists";
 Dir::State::status "/dev/null";

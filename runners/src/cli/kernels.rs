@@ -117,11 +117,11 @@ fn list(store: &Store, terminal: Terminal) -> Result<u8, Trouble> {
         let [name, series, flavour, version, size, note] = line;
         let [a, b, c, d, e] = widths;
         let pad = a - name.chars().count();
-        let text = format!(
-            "{style}{name}{style:#}{:pad$}  {series:b$}  {flavour:c$}  {version:d$}  {size:>e$}  {FAINT}{note}{FAINT:#}",
-            ""
-        );
-        writeln!(out, "{}", text.trim_end())
+        let text =
+            format!("{style}{name}{style:#}{:pad$}  {series:b$}  {flavour:c$}  {version:d$}  {size:>e$}", "");
+        // Nothing follows the last column but what there is to say.
+        let note = if note.is_empty() { String::new() } else { format!("  {FAINT}{note}{FAINT:#}") };
+        writeln!(out, "{text}{note}")
     };
     write(FAINT, &head)?;
     for line in &lines {
