@@ -151,13 +151,13 @@ impl Configuration {
         self.target_if(programs, |wanted| self.satisfies(wanted))
     }
 
-    /// The target if this were the only option that is not as it is wanted.
+    /// The target if every option was as it is wanted, but for this one.
     pub fn target_without(
         &self,
-        option: &Wanted,
+        option: Option<&Wanted>,
         programs: &BTreeSet<String>,
     ) -> Result<Target, Vec<&'static Wanted>> {
-        self.target_if(programs, |wanted| wanted != option)
+        self.target_if(programs, |wanted| Some(wanted) != option)
     }
 
     fn target_if(
