@@ -25,6 +25,9 @@ const TICK: u16 = 200;
 const KEYRINGS: [&str; 2] =
     ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
+/// Reads lists, however apt has compressed them.
+const HELPER: &str = "/usr/lib/apt/apt-helper";
+
 /// Why apt could not do what it should.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -185,14 +188,19 @@ impl<'s> Suite<'s> {
         self.digest().map_err(|error| failed(&self.index(), &error).into())
     }
 
+    /// apt-cache would tell one version of each package, and a suite may have several.
     fn digest(&self) -> io::Result<String> {
-        let mut command = self.command("apt-cache");
-        let mut child =
-            Guarded(command.arg("dumpavail").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
+        let mut targets = self.command("apt-get");
+        targets.args(["indextargets", "--format", "$(FILENAME)", "Created-By: Packages"]);
+        let files = targets.stdin(Stdio::null()).output()?.stdout;
+        let files = String::from_utf8_lossy(&files).into_owned();
+        let mut command = self.command(HELPER);
+        command.arg("cat-file").args(files.lines()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = Guarded(command.spawn()?);
         let stream = child.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let text = digest(BufReader::with_capacity(1 << 16, stream), self.source())?;
-        if !child.0.wait()?.success() {
-            return Err(io::Error::other("apt-cache dumpavail failed"));
+        if files.is_empty() || !child.0.wait()?.success() {
+            return Err(io::Error::other(format!("{HELPER} cannot read what apt-get has fetched")));
         }
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(text.as_bytes())?;
@@ -470,11 +478,11 @@ fn machines_mirror(suite: &str) -> Result<String, Error> {
     })
 }
 
-/// What [`listed`] reads, of what apt-cache dumps.
-fn digest(dump: impl BufRead, mut text: String) -> io::Result<String> {
+/// What [`listed`] reads, of lists as a suite has them.
+fn digest(lists: impl BufRead, mut text: String) -> io::Result<String> {
     const FIELDS: [&str; 5] = ["Package", "Version", "Size", "SHA256", "Depends"];
     let mut values: [String; 5] = Default::default();
-    for line in dump.lines().chain([Ok(String::new())]) {
+    for line in lists.lines().chain([Ok(String::new())]) {
         let line = line?;
         if line.is_empty() {
             let [name, version, size, sha256, depends] = std::mem::take(&mut values);
@@ -498,11 +506,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_apt_dumps_is_digested() {
-        let dump = "Package: linux-image-6\nVersion: 6-1\nDepends: kmod, linux-base-6 (= 6-1)\n\
+    fn lists_are_digested() {
+        let lists = "Package: linux-image-6\nVersion: 6-1\nDepends: kmod, linux-base-6 (= 6-1)\n\
                     Description: a kernel\n Size: 7\nSize: 12\nSHA256: ab\n\nPackage: none\nVersion: 1\n\n\
                     Package: zsh\nVersion: 5\nDepends: libc6\nSize: 3\nSHA256: cd\n";
-        let text = digest(dump.as_bytes(), "# here\n".into()).unwrap();
+        let text = digest(lists.as_bytes(), "# here\n".into()).unwrap();
         assert_eq!(text, "# here\nlinux-image-6 6-1 12 ab kmod, linux-base-6 (= 6-1)\nzsh 5 3 cd \n");
         let lists = Lists { text, new: false, stale: None };
         let found: Vec<Listed> = lists.named("linux-image-").collect();

@@ -124,3 +124,90 @@ fn help(text: &str, built: &[String]) -> String {
         None => format!("it has {}", names.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::tests::boot_image;
+    use crate::store::Settings;
+    use rstest::rstest;
+    use std::ops::ControlFlow;
+
+    /// Resolves a path below a folder with these files; `@` in the path stands for the folder.
+    fn resolved(files: &[(&str, &[u8])], path: &str) -> (tempfile::TempDir, Result<Kernel, Error>) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, bytes) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let settings = Settings { root: folder.path().join("cache"), mirror: None, keyring: None };
+        let path = path.replace('@', folder.path().to_str().unwrap());
+        let found = resolve(&path, &Store::new(settings), &mut |_| ControlFlow::Continue(()));
+        (folder, found)
+    }
+
+    const BUILT: &str = "arch/x86/boot/bzImage";
+
+    #[test]
+    fn an_image_is_taken_where_it_is() {
+        let (folder, kernel) = resolved(&[("any.name", &boot_image("6.1.7-x"))], "@/any.name");
+        let kernel = kernel.unwrap();
+        assert_eq!(kernel.image, folder.path().canonicalize().unwrap().join("any.name"));
+        assert_eq!((kernel.release.as_deref(), kernel.config, kernel.version), (Some("6.1.7-x"), None, None));
+        assert_eq!(kernel.sha256, sha256(&kernel.image).unwrap());
+    }
+
+    #[test]
+    fn a_build_tree_has_its_image_and_its_configuration() {
+        let image = boot_image("6.1.7-mine");
+        let files: [(&str, &[u8]); 3] =
+            [(BUILT, &image), (".config", b""), ("include/config/kernel.release", b"6.1.8-later\n")];
+        let (folder, kernel) = resolved(&files, "@");
+        let kernel = kernel.unwrap();
+        // The tree may have been configured again since.
+        assert_eq!(kernel.release.as_deref(), Some("6.1.7-mine"));
+        assert!(kernel.image.ends_with(BUILT));
+        assert_eq!(kernel.config, Some(folder.path().join(".config")));
+
+        let mut silent = boot_image("");
+        silent[0x20e..0x210].fill(0);
+        let (_folder, kernel) = resolved(&[(BUILT, &silent), files[2]], "@");
+        let kernel = kernel.unwrap();
+        assert_eq!((kernel.release.as_deref(), kernel.config), (Some("6.1.8-later"), None));
+    }
+
+    #[rstest]
+    #[case(&[], "@", "no kernel's build tree; a kernel is a bzImage")]
+    #[case(&[("Kbuild", "")], "@", "not configured or built: `make -C @ defconfig bzImage`")]
+    #[case(&[("Kbuild", ""), (".config", "")], "@", "no arch/x86/boot/bzImage yet: `make -C @ bzImage`")]
+    #[case(&[(BUILT, "text")], "@", "/arch/x86/boot/bzImage: a text; a kernel is")]
+    #[case(&[("x", "BZh")], "@/x", "@/x: compressed with bzip2: unpack it")]
+    #[case(&[], "@/x", "@/x: there is no such file; a kernel is")]
+    #[case(&[], "debian-6.11", "is no kernel of the catalogue and no file: did you mean `debian-6.1")]
+    #[case(&[], "fedora", "is no kernel of the catalogue and no file: it has debian-5.10, debian-6.1, ")]
+    fn what_is_none_is_refused_with_help(
+        #[case] files: &[(&str, &str)],
+        #[case] path: &str,
+        #[case] expected: &str,
+    ) {
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+        let (folder, found) = resolved(&files, path);
+        let expected = expected.replace('@', folder.path().to_str().unwrap());
+        assert!(matches!(&found, Err(Error::Reference(why)) if why.contains(&expected)), "{found:?}");
+    }
+
+    #[test]
+    fn what_was_built_here_has_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(Settings { root: folder.path().join("cache"), mirror: None, keyring: None });
+        let image = folder.path().join("image");
+        fs::write(&image, boot_image("6.12.1-full")).unwrap();
+        let identity = Identity { name: "built-full", version: "6.12.1", digest: "00" };
+        let kept = store.keep(identity, "a test", &image, None).unwrap();
+        let mut told = |_: &crate::Progress<'_>| ControlFlow::Continue(());
+        assert_eq!(resolve("built-full", &store, &mut told).unwrap(), kept);
+        let near = resolve("built-ful", &store, &mut told).unwrap_err().to_string();
+        assert!(near.ends_with("did you mean `built-full`?"), "{near}");
+    }
+}

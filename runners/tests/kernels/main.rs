@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getuid};
-use vm_images::store::Settings;
-use vm_images::{Error, Progress, Store};
+use vm_images::{Error, Progress, acquire};
 
 use repository::{Repository, image, said};
 
@@ -24,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 13] = [
         ("a_kernel_is_fetched_once_and_found", a_kernel_is_fetched_once_and_found),
         ("a_split_kernel_is_put_together", a_split_kernel_is_put_together),
         ("a_tampered_package_is_named_and_the_others_are_fetched", a_tampered_package_is_named),
@@ -36,6 +35,7 @@ fn main() -> ExitCode {
         ("two_processes_fetch_once", two_processes_fetch_once),
         ("nothing_is_left_of_who_is_stopped", nothing_is_left_of_who_is_stopped),
         ("a_package_by_its_path", a_package_by_its_path),
+        ("a_package_by_its_name", a_package_by_its_name),
         ("a_name_that_is_none", a_name_that_is_none),
     ];
     let mut trials: Vec<Trial> = tests
@@ -199,6 +199,11 @@ fn a_strange_or_missing_signature_is_refused() {
     mirror.kernels(&["remove", "all"]);
     mirror.unsign(SUITE);
     refused(&mut mirror.command(&fetch), "ours.gpg");
+    // Not even if this machine believes everybody.
+    let careless = mirror.cache().with_file_name("careless");
+    let text = "Acquire::AllowInsecureRepositories \"true\";\nAPT::Get::AllowUnauthenticated \"true\";\n";
+    fs::write(&careless, text).unwrap();
+    refused(mirror.command(&fetch).env("APT_CONFIG", careless), "ours.gpg");
 }
 
 fn a_damaged_cache_is_named_and_fetched_anew() {
@@ -318,8 +323,7 @@ fn nothing_is_left_of_who_is_stopped() {
 
 fn a_package_by_its_path() {
     let (mirror, package) = mirror();
-    let settings = Settings { root: mirror.cache(), mirror: None, keyring: None };
-    let store = Store::new(settings);
+    let store = mirror.store();
     let mut steps = Vec::new();
     let mut told = |progress: &Progress<'_>| {
         steps.push(progress.to_string());
@@ -342,6 +346,39 @@ fn a_package_by_its_path() {
     let error = vm_images::resolve(path, &store, &mut told).unwrap_err();
     assert!(error.to_string().contains("cannot be opened: dpkg-deb"), "{error}");
     assert!(mirror.files("tmp").is_empty());
+}
+
+fn a_package_by_its_name() {
+    let mirror = Repository::new();
+    let sources =
+        |version: &str| mirror.package("linux-source-6.1", version, "", &[("usr/src/x", b"x".to_vec())]);
+    let packages =
+        [sources("6.1.9-1"), sources("6.1.10-1"), whole(&mirror, "linux-source-6.1-rt", "6.1.11-1")];
+    mirror.publish("bookworm", &packages.each_ref().map(PathBuf::as_path));
+    let store = mirror.store();
+    let mut notes = String::new();
+    let mut get = |version: Option<&str>| {
+        acquire::package(&store, "bookworm", "linux-source-6.1", version, &mut |progress| {
+            if matches!(progress.doing, vm_images::Doing::Note(_)) {
+                notes += &progress.to_string();
+            }
+            ControlFlow::Continue(())
+        })
+    };
+    let newest = get(None).unwrap();
+    assert_eq!(
+        (newest.version.as_str(), fs::read(&newest.path).unwrap()),
+        ("6.1.10-1", fs::read(&packages[1]).unwrap())
+    );
+    assert_eq!(get(None).unwrap(), newest);
+    assert_eq!(mirror.asked(".deb"), 1);
+    assert_eq!(get(Some("6.1.9-1")).unwrap().version, "6.1.9-1");
+    let error = get(Some("6.1.8-1")).unwrap_err();
+    assert!(error.to_string().contains("bookworm has no package linux-source-6.1 6.1.8-1"), "{error}");
+    fs::write(&newest.path, "tampered with").unwrap();
+    assert_eq!(get(None).unwrap(), newest);
+    assert_eq!(fs::read(&newest.path).unwrap(), fs::read(&packages[1]).unwrap());
+    assert!(notes.contains("is not what it was when it came, and was removed"), "{notes}");
 }
 
 fn a_name_that_is_none() {

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tempfile::TempDir;
+use vm_images::Store;
+use vm_images::store::Settings;
 
 /// A mirror, and a cache to fetch into.
 pub(crate) struct Repository {
@@ -175,6 +177,12 @@ impl Repository {
             }
         }
         found
+    }
+
+    /// The same without the program.
+    pub(crate) fn store(&self) -> Store {
+        let (mirror, keyring) = (Some(self.address.clone()), Some(self.keyring("ours")));
+        Store::new(Settings { root: self.cache(), mirror, keyring })
     }
 
     /// `skc kernels`, with this mirror.
