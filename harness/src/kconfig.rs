@@ -66,7 +66,7 @@ pub const WANTED: &[Wanted] = &[
     on("IPC_NS", Otherwise::Nothing),
     on("UTS_NS", Otherwise::Nothing),
     on("PROC_FS", Otherwise::Nothing),
-    on("MEMFD_CREATE", Otherwise::Nothing),
+    on("TMPFS", Otherwise::Nothing),
     on("UNIX", Otherwise::Nothing),
     on("BINFMT_ELF", Otherwise::Nothing),
     // How foreign programs are shut off.

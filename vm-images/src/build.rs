@@ -42,11 +42,21 @@ pub fn build(store: &Store, order: &Order, told: &mut Told<'_>) -> Result<Kernel
     let mut fragments = vec![Fragment::base()?];
     fragments.extend(order.fragments.iter().cloned());
     let patches = order.patches.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    if store.cached(&order.name).is_empty() {
+        // Nothing is there that could make them unneeded.
+        lacking_tools(!patches.is_empty())?;
+    }
     let package = acquire::package(store, suite, &order.source, None, told)?;
     let digest = digest(&package, &fragments, &patches);
     let identity = Identity { name: &order.name, version: &package.version, digest: &digest };
+    let parts: Vec<&str> = fragments[1..].iter().map(|fragment| fragment.name.as_str()).collect();
+    let origin = format!("{} {} with {}", order.source, package.version, parts.join(" and "));
     if let Some(kernel) = store.take(identity, told)? {
-        return Ok(kernel);
+        // The name means what was asked for last.
+        return match store.cached(&order.name).first() {
+            Some(latest) if latest.record.digest == digest => Ok(kernel),
+            _ => store.keep(identity, &origin, &kernel.image, kernel.config.as_deref()),
+        };
     }
     lacking_tools(!patches.is_empty())?;
     let scratch = store.scratch()?;
@@ -56,8 +66,6 @@ pub fn build(store: &Store, order: &Order, told: &mut Told<'_>) -> Result<Kernel
     }
     build.configure(&fragments)?;
     build.compile()?;
-    let parts: Vec<&str> = fragments[1..].iter().map(|fragment| fragment.name.as_str()).collect();
-    let origin = format!("{} {} with {}", order.source, package.version, parts.join(" and "));
     let image = build.tree.join("arch/x86/boot/bzImage");
     store.keep(identity, &origin, &image, Some(&build.tree.join(".config")))
 }
@@ -87,7 +95,7 @@ fn digest(package: &Package, fragments: &[Fragment], patches: &[Vec<u8>]) -> Str
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A program or header that a build needs, the Debian package that has it, and how it is looked for.
+/// The programs that a build needs, and the packages of Debian that have them.
 const TOOLS: [(&str, &str); 9] = [
     ("gcc", "gcc libc6-dev"),
     ("ld", "binutils"),
