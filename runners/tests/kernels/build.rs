@@ -27,9 +27,10 @@ pub(crate) const TESTS: [(&str, fn()); 8] = [
     ("nothing_is_left_of_a_build_that_is_stopped", nothing_is_left_of_a_build_that_is_stopped),
 ];
 
-/// Takes every option but those that need the imaginary option MOON.
+/// Takes every option but those that need the imaginary option MOON, and one that all kernels are to have, but that
+/// these sources do not know.
 const MERGE: &str = "#!/bin/sh\n[ \"$1\" = -n ] && shift\necho '#'\necho merging \"$@\"\n\
-                     echo '# Linux/x86 6.12.5 Kernel Configuration' > .config\ncat \"$@\" | grep -v _MOON >> .config\n";
+                     echo '# Linux/x86 6.12.5 Kernel Configuration' > .config\ncat \"$@\" | grep -v -e _MOON -e PROC_SYSCTL >> .config\n";
 const KCONFIG: &str = "config BY_MOON\n\tbool \"Moonlight\"\n\tdepends on MOON && NIGHT\n";
 const MAKEFILE: &str = "bzImage:\n\t@echo '  CC      kernel.o'\n\t@echo about to link\n\t@grep -q '^ok$$' state || { cat state; exit 1; }\n\
                         \t@cat release >> kernel\n\t@mkdir -p arch/x86/boot && cp kernel arch/x86/boot/bzImage\n";
