@@ -343,16 +343,21 @@ mod tests {
             fs::write(&path, text).unwrap();
             Fragment::find(path.to_str().unwrap()).unwrap()
         };
-        let (x, y) = (fragment("CONFIG_X=y\n"), fragment("CONFIG_Y=y\n"));
+        let made_of = |sources: &str, texts: &[&str], patches: &[&[u8]]| {
+            let fragments: Vec<Fragment> = texts.iter().map(|text| fragment(text)).collect();
+            let patches: Vec<Vec<u8>> = patches.iter().map(|patch| patch.to_vec()).collect();
+            digest(&package(sources), &fragments, &patches)
+        };
+        let (x, y) = ("CONFIG_X=y\n", "CONFIG_Y=y\n");
         let all = [
-            digest(&package("a"), &[], &[]),
-            digest(&package("b"), &[], &[]),
-            digest(&package("a"), &[x.clone()], &[]),
-            digest(&package("a"), &[y.clone()], &[]),
-            digest(&package("a"), &[x.clone(), y.clone()], &[]),
-            digest(&package("a"), &[y, x.clone()], &[]),
-            digest(&package("a"), &[x.clone()], &[b"p".to_vec()]),
-            digest(&package("a"), &[x], &[b"q".to_vec()]),
+            made_of("a", &[], &[]),
+            made_of("b", &[], &[]),
+            made_of("a", &[x], &[]),
+            made_of("a", &[y], &[]),
+            made_of("a", &[x, y], &[]),
+            made_of("a", &[y, x], &[]),
+            made_of("a", &[x], &[b"p"]),
+            made_of("a", &[x], &[b"q"]),
         ];
         let different: std::collections::BTreeSet<&String> = all.iter().collect();
         assert_eq!(different.len(), all.len());
