@@ -75,7 +75,6 @@ pub const WANTED: &[Wanted] = &[
     built_in("BLK_DEV_INITRD", Otherwise::Lacks(Feature::Vm)),
     built_in("TTY", Otherwise::Lacks(Feature::Vm)),
     built_in("SERIAL_8250", Otherwise::Lacks(Feature::Vm)),
-    built_in("SERIAL_8250_CONSOLE", Otherwise::Lacks(Feature::Vm)),
 ];
 
 /// The configuration of a kernel, as its build left it in `.config`.
@@ -258,7 +257,7 @@ mod tests {
     #[case("CONFIG_BIG_KEYS=m", &[])]
     #[case("CONFIG_IA32_EMULATION_DEFAULT_DISABLED=y", &[Feature::Compat32])]
     #[case("CONFIG_SERIAL_8250=m", &[Feature::Vm])]
-    #[case("CONFIG_SERIAL_8250_CONSOLE=y", &[])]
+    #[case("CONFIG_SERIAL_8250=y", &[])]
     #[case("# CONFIG_NET_NS is not set", &[Feature::Programs])]
     fn an_option_decides_a_feature(#[case] line: &str, #[case] lacks: &[Feature]) {
         let lacking: Vec<Feature> =

@@ -21,7 +21,7 @@ A FRAGMENT is
   FILE     lines like CONFIG_BIG_KEYS=y or # CONFIG_USER_NS is not set; the last of several FRAGMENTs counts
 
 Every such kernel has what a virtual machine needs to play cases, and nothing else that nobody asked for. The sources
-are a package of Debian. Building takes about four minutes on two processors and 3 GB below the cache while it lasts;
+are a package of Debian. Building takes about five minutes on two idle processors, and 3 GB below the cache while it lasts;
 the same sources, fragments and patches are built once.
 
 Exit codes:
