@@ -12,6 +12,7 @@ pub mod record;
 pub mod deviation;
 pub mod suite;
 pub mod plan;
+pub mod kconfig;
 pub mod judge;
 pub mod run;
 pub mod actor;

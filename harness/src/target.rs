@@ -72,3 +72,22 @@ pub enum Feature {
     /// kernel.keys.maxkeys is 200 and kernel.keys.maxbytes is 20000.
     DefaultLimits,
 }
+
+impl Feature {
+    /// All of them.
+    pub const ALL: &[Feature] = &[
+        Feature::Keys,
+        Feature::NoSession,
+        Feature::Compat32,
+        Feature::ExecByDescriptor,
+        Feature::Programs,
+        Feature::Proc,
+        Feature::NewPrivileges,
+        Feature::Vm,
+        Feature::PersistentKeyrings,
+        Feature::KeyNotifications,
+        Feature::DiffieHellman,
+        Feature::BigKeys,
+        Feature::DefaultLimits,
+    ];
+}

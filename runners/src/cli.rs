@@ -1,6 +1,8 @@
 //! The command line: what can be asked, and how the program ends. What is done about it is in the
 //! modules below.
 
+mod build;
+mod check_config;
 mod choose;
 mod files;
 mod fetching;
@@ -113,9 +115,12 @@ enum Command {
         after_help = "Exit codes:\n  0  nothing is worse\n  1  a regression\n  2  a file cannot be read\n  3  the new run is broken or was cut short"
     )]
     Compare(Compare),
-    /// List, fetch and remove the kernels of the catalogue
+    /// List, fetch, build and remove kernels
     #[command(after_help = kernels::HELP)]
     Kernels(kernels::Kernels),
+    /// Say which cases a kernel's configuration rules out
+    #[command(after_help = check_config::HELP)]
+    CheckConfig(check_config::CheckConfig),
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
@@ -394,6 +399,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
+        Command::CheckConfig(args) => check_config::check_config(&args, terminal),
         Command::Worker => return work(),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
         Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),

@@ -10,6 +10,9 @@ mod deb;
 mod apt;
 pub mod acquire;
 pub mod reference;
+mod contained;
+pub mod fragment;
+pub mod build;
 
 use std::fmt;
 use std::io;
@@ -105,6 +108,13 @@ pub enum Doing<'p> {
         /// The package.
         package: &'p str,
     },
+    /// Sources are configured.
+    Configuring,
+    /// Sources are compiled.
+    Compiling {
+        /// How many files were made so far.
+        files: u64,
+    },
     /// Something that should be known, and is told once.
     Note(&'p str),
 }
@@ -119,6 +129,8 @@ impl fmt::Display for Progress<'_> {
                 write!(f, "downloading {package}, {} MB", of.div_ceil(1_000_000))
             }
             Doing::Unpacking { package } => write!(f, "unpacking {package}"),
+            Doing::Configuring => f.write_str("configuring"),
+            Doing::Compiling { .. } => f.write_str("compiling"),
             Doing::Note(text) => f.write_str(text),
         }
     }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Names that `--kernel` has for other things.
 const RESERVED: [&str; 3] = ["all", "host", "uml"];
 
@@ -85,17 +87,30 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     catalogue().iter().filter(|entry| entry.only_by_name.is_none())
 }
 
+/// Refuses a name for a kernel that is not of the catalogue, if it could be taken for something else.
+pub fn free_name(name: &str) -> Result<(), Error> {
+    let why = if !well_formed(name, ".-") {
+        "a name has a-z, 0-9, `.` and `-`".to_owned()
+    } else if RESERVED.contains(&name) {
+        format!("{} mean something else", RESERVED.join(", "))
+    } else if entry(name).is_some() {
+        "the catalogue has that name".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Reference(format!("a kernel cannot be called `{name}`: {why}")))
+}
+
+fn well_formed(text: &str, more: &str) -> bool {
+    text.starts_with(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit())
+        && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || more.contains(char))
+}
+
 fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let entries: Vec<Entry> = serde_yaml::from_str(text).map_err(|error| format!("kernels.yaml: {error}"))?;
     for (index, entry) in entries.iter().enumerate() {
         let wrong = |what: String| Err(format!("kernels.yaml: {}: {what}", entry.name));
-        let fits = |text: &str, more: &str| {
-            text.starts_with(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit())
-                && text
-                    .chars()
-                    .all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || more.contains(char))
-        };
-        if !fits(&entry.name, ".-") || RESERVED.contains(&entry.name.as_str()) {
+        if !well_formed(&entry.name, ".-") || RESERVED.contains(&entry.name.as_str()) {
             return wrong(format!(
                 "`name` has a-z, 0-9, `.` and `-`, and is none of {}",
                 RESERVED.join(", ")
@@ -104,7 +119,7 @@ fn parse(text: &str) -> Result<Vec<Entry>, String> {
         if entries[..index].iter().any(|other| other.name == entry.name) {
             return wrong("`name` stands twice".into());
         }
-        if !fits(&entry.suite, "-") {
+        if !well_formed(&entry.suite, "-") {
             return wrong(format!("`suite` is `{}`, which is no suite of Debian", entry.suite));
         }
         if !entry.series.split('.').all(|part| part.parse::<u16>().is_ok()) || !entry.series.contains('.') {
@@ -127,6 +142,19 @@ mod tests {
         }
         assert!(!listed.contains(&"debian-6.12.95"));
         assert!(entry("debian-6.12.95").is_some());
+    }
+
+    #[rstest]
+    #[case("full", true)]
+    #[case("my-6.12", true)]
+    #[case("host", false)]
+    #[case("debian-6.12", false)]
+    #[case("../x", false)]
+    #[case(".deb", false)]
+    #[case("a_b", false)]
+    #[case("", false)]
+    fn a_name_must_be_free(#[case] name: &str, #[case] free: bool) {
+        assert_eq!(free_name(name).is_ok(), free);
     }
 
     const ENTRY: &str = "{name: a, suite: sid, series: \"6.1\", flavour: cloud, architecture: amd64}";

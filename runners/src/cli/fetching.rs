@@ -54,6 +54,10 @@ impl Fetching {
                     bar.set_length(of);
                     bar.set_position(bytes);
                 }
+                Doing::Compiling { files } => {
+                    bar.set_style(style("{spinner} {msg}, {pos} files, {elapsed}"));
+                    bar.set_position(files);
+                }
                 _ => bar.set_style(style("{spinner} {msg}")),
             }
             bar.tick();

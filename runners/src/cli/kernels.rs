@@ -12,6 +12,7 @@ use vm_images::reference::catalogued;
 use vm_images::store::Cached;
 use vm_images::{Error, Store, acquire};
 
+use super::build;
 use super::fetching::Fetching;
 use super::{ENVIRONMENT, INTERRUPTED, Terminal, Trouble, environment};
 
@@ -44,6 +45,9 @@ enum Act {
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
     },
+    /// Build a small kernel from Debian's sources
+    #[command(after_help = build::HELP)]
+    Build(build::Build),
     /// Remove kernels from this machine
     Remove {
         /// Names of kernels; `all` means them, and all else that was fetched for them
@@ -67,6 +71,7 @@ pub(super) fn kernels(args: &Kernels, terminal: Terminal) -> Result<u8, Trouble>
         None if args.json => list_json(&store),
         None => list(&store, terminal),
         Some(Act::Fetch { names }) => fetch(&store, names, terminal),
+        Some(Act::Build(args)) => build::run(args, &store, terminal),
         Some(Act::Remove { names, old }) => remove(&store, names, *old, terminal),
         Some(Act::Path { name }) => path(&store, name, terminal),
     }

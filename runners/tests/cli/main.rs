@@ -1,5 +1,6 @@
 //! The program as people and CI use it: exit codes, streams, files.
 
+mod config;
 mod fixture;
 mod files;
 mod filters;

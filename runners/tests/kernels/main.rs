@@ -1,6 +1,7 @@
 //! Kernels of the catalogue, fetched from a mirror of our own that is wrong in every way that a mirror can be, and
 //! once from Debian's. Without apt, dpkg, gpg or the net these are ignored, and say why.
 
+mod build;
 mod repository;
 
 use std::fs;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     ];
     let mut trials: Vec<Trial> = tests
         .into_iter()
+        .chain(build::TESTS)
         .map(|(name, test)| Trial::ignorable_test(name, move || where_possible(test)))
         .collect();
     trials.push(Trial::ignorable_test("a_full_disk_is_named", || {
@@ -58,9 +60,15 @@ fn ignored(why: &str) -> Completion {
 }
 
 fn where_possible(test: fn()) -> Result<Completion, Failed> {
-    for (program, package) in
-        [("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("gpg", "gnupg"), ("setpriv", "util-linux")]
-    {
+    for (program, package) in [
+        ("apt-get", "apt"),
+        ("dpkg-deb", "dpkg"),
+        ("gpg", "gnupg"),
+        ("setpriv", "util-linux"),
+        ("make", "make"),
+        ("patch", "patch"),
+        ("xz", "xz-utils"),
+    ] {
         if Command::new(program).arg("--version").stdout(Stdio::null()).status().is_err() {
             return Ok(ignored(&format!("{program} is not here (Debian package {package})")));
         }
@@ -278,7 +286,7 @@ fn two_processes_fetch_once() {
 }
 
 /// The processes that have a word in their command line.
-fn with(word: &str) -> Vec<String> {
+pub(crate) fn with(word: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
     lines
@@ -287,7 +295,7 @@ fn with(word: &str) -> Vec<String> {
         .collect()
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "{what}");
