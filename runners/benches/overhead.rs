@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use harness::actor::life::{self, Side};
 use harness::case::{Act, Step};
 use harness::ops::Op;
+use harness::plan::Resources;
 use harness::plan::{Plan, plan, programs};
 use harness::record::Verdict;
-use harness::stage::enclosure::NAMESPACES;
+use harness::stage::enclosure::namespaces;
 use harness::suite::Suite;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
@@ -98,7 +99,7 @@ fn mean(count: usize, mut act: impl FnMut(usize) -> Outcome) -> Outcome<Duration
 }
 
 fn bare_clone() -> Outcome {
-    match life::fork(NAMESPACES)? {
+    match life::fork(namespaces(Resources::default()))? {
         Side::Child => life::exit_process(0),
         Side::Parent(process) => waitpid(Pid::from_raw(process), None).map(drop).map_err(Into::into),
     }
