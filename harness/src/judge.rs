@@ -264,6 +264,23 @@ mod tests {
         Observed::Value(Value::Number(number))
     }
 
+    #[rstest]
+    #[case(0, true)]
+    #[case(1, false)]
+    #[case(2, false)]
+    #[case(3, true)]
+    #[case(0x7fff_ffff, true)]
+    #[case(0x8000_0000, false)]
+    #[case(-3, false)]
+    fn what_cannot_be_a_serial_is_none(#[case] serial: i64, #[case] may_be: bool) {
+        for outcome in
+            [Outcome::Bind("x".into()), is(Expr::Number(serial)), Outcome::OneOf(vec![Alternative::Ok])]
+        {
+            assert_eq!(met(outcome.clone(), Gives::Serial, &number(serial)), may_be);
+            assert!(met(outcome, Gives::Number, &number(serial)));
+        }
+    }
+
     fn links(serials: &[i32]) -> Observed {
         Observed::Value(Value::Text(Bytes(serials.iter().flat_map(|serial| serial.to_ne_bytes()).collect())))
     }
@@ -386,7 +403,7 @@ mod tests {
     fn a_variable_without_a_value_is_named() {
         let outcome = is(Expr::Var("nobody".into()));
         assert_eq!(
-            super::met(&outcome, Gives::Serial, &number(1), &bindings()),
+            super::met(&outcome, Gives::Serial, &number(7), &bindings()),
             Err("$nobody has no value".into())
         );
     }

@@ -339,7 +339,7 @@ fn limit(steps: &[Step], step_limit: Duration) -> Duration {
     let mut limit = step_limit * 2 + Duration::from_secs(5);
     for step in steps {
         limit += step.within.unwrap_or_default();
-        limit += Duration::from_millis(1) * step.times;
+        limit += Duration::from_millis(5) * step.times;
     }
     for (call, _) in calls(steps) {
         if let (Op::Nanosleep | Op::Spin, Some(Expr::Number(milliseconds))) = (call.op, call.args.first()) {
@@ -524,6 +524,42 @@ mod tests {
         #[case] stage: Resources,
     ) {
         assert_eq!(plan(&case(actors, steps), &target(Ids::Block, &[]), LIMIT).unwrap().stage, stage);
+    }
+
+    #[rstest]
+    #[case("[]", ALICE, GETUID, Resources::default())]
+    #[case("[vm]", ALICE, GETUID, Resources::default())]
+    #[case("[init-user-namespace-root]", ALICE, GETUID, Resources { initial_user: true, marks: true, ..Resources::default() })]
+    #[case("[init-pid-namespace]", ALICE, GETUID, Resources { initial_user: true, initial_pid: true, marks: true, ..Resources::default() })]
+    #[case("[no-request-key]", ALICE, GETUID, Resources { no_request_key: true, marks: true, ..Resources::default() })]
+    #[case("[]", "{root: {uid: 0}}", "  - root: set_proc_sys_keys(\"maxkeys\", 3) = 0", Resources { proc: true, initial_user: true, marks: true, ..Resources::default() })]
+    #[case("[]", ALICE, "  - alice: request_key(\"user\", \"k\", \"\", 0) = ENOKEY", Resources { answers: true, ..Resources::default() })]
+    #[case("[]", ALICE, "  - alice: request_key(\"user\", \"k\", NULL, 0) = ENOKEY", Resources::default())]
+    #[case("[]", "{alice: {uid: 1000}, helper: {upcall: user}}", "  - alice: getuid() = 1000\n  - helper: getuid() = 0", Resources { answers: true, ..Resources::default() })]
+    #[case("[]", ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", Resources { programs: true, proc: true, answers: true, ..Resources::default() })]
+    fn a_machine_of_its_own_gives_a_case_what_it_needs(
+        #[case] needs: &str,
+        #[case] actors: &str,
+        #[case] steps: &str,
+        #[case] stage: Resources,
+    ) {
+        let text =
+            format!("title: A case\ncovers: [A-1]\nneeds: {needs}\nactors: {actors}\nsteps:\n{steps}\n");
+        let case = load("a.yaml", "a", text.as_bytes()).unwrap().remove(0);
+        let shared = plan(&case, &target(Ids::Block, &[]), LIMIT);
+        let mut machine = target(Ids::Block, &[]);
+        machine.features.insert(Feature::Vm);
+        let planned = plan(&case, &machine, LIMIT).unwrap().stage;
+        assert_eq!(planned, Resources { upcalls: true, ..stage });
+        // Elsewhere it is skipped, or does with what every case gets there.
+        if let Ok(shared) = shared {
+            assert_eq!(
+                shared.stage,
+                Resources { programs: stage.programs, proc: stage.proc, ..Resources::default() }
+            );
+        } else {
+            assert!(shared.unwrap_err().0.contains("run it in a VM") || needs == "[vm]");
+        }
     }
 
     #[test]

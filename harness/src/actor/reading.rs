@@ -184,6 +184,36 @@ mod tests {
     }
 
     #[rstest]
+    #[case(b"/sbin/request-key\0create\0\x31\x32\0", "/sbin/request-key create 12")]
+    #[case(b"skc\0\0x\0", "skc  x")]
+    #[case(b"unended", "unended")]
+    #[case(b"", "")]
+    fn strings_are_joined(#[case] out: &[u8], #[case] joined: &str) {
+        assert_eq!(observed(&Reading::Words, out.len() as i64, 0, out, 64), text(joined));
+    }
+
+    #[rstest]
+    #[case(0, Some(7))]
+    #[case(1, None)]
+    #[case(2, Some(-12))]
+    #[case(3, None)]
+    fn a_string_that_spells_a_number_is_found(#[case] position: usize, #[case] number: Option<i64>) {
+        let found = observed(&Reading::Word(position), 12, 0, b"7\0create\0-12\0", 64);
+        match number {
+            Some(number) => assert_eq!(found, Observed::Value(Value::Number(number))),
+            None => assert!(is_wrong(&found)),
+        }
+    }
+
+    #[test]
+    fn serials_that_come_twice_do_not_ascend() {
+        let ascend = |out: &[u8]| observed(&Reading::Ascending, out.len() as i64, 0, out, 64);
+        assert_eq!(ascend(b"0a x\n0b y\n"), Observed::Value(Value::Number(1)));
+        assert_eq!(ascend(b"0a x\n0a y\n"), Observed::Value(Value::Number(0)));
+        assert_eq!(ascend(b"0b x\n0a y\n"), Observed::Value(Value::Number(0)));
+    }
+
+    #[rstest]
     #[case("0a", "0a b c")]
     #[case("0b", "0b d")]
     #[case("c", "")]

@@ -2,6 +2,8 @@
 //!
 //! The first line of a case says how, as `# verdict: part of the reason`; a case without it passes.
 
+mod upcall;
+
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
