@@ -157,6 +157,12 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
     };
+    if stage.files {
+        has(
+            Feature::Files,
+            "needs files of its own, and no tmpfs can be mounted here in a new user namespace",
+        )?;
+    }
     if stage.proc {
         has(Feature::Proc, "needs /proc, which cannot be mounted here for a new pid namespace")?;
     }
@@ -336,11 +342,12 @@ mod tests {
 
     fn target(ids: Ids, lacking: &[Feature]) -> Target {
         use Feature::{
-            Compat32, DiffieHellman, ExecByDescriptor, Keys, NewPrivileges, NoSession, PersistentKeyrings,
-            Proc, Programs,
+            Compat32, DiffieHellman, ExecByDescriptor, Files, Keys, NewPrivileges, NoSession,
+            PersistentKeyrings, Proc, Programs,
         };
         let features = [
             ExecByDescriptor,
+            Files,
             Keys,
             Programs,
             NewPrivileges,
@@ -377,6 +384,7 @@ mod tests {
     #[case::session_is_there("{alice: {uid: 1000, session: none}}", GETUID, &[], "planned")]
     #[case::upcall("{alice: {uid: 1000}, helper: {upcall: user}}", "  - alice: getuid() = 1000\n  - helper: getuid() = 0", &[], "/sbin/request-key")]
     #[case::limits("{alice: {uid: 0}}", "  - alice: set_proc_sys_keys(\"maxkeys\", 3) = 0", &[], "in a VM")]
+    #[case::files(ALICE, "  - alice: exec_script() = ok", &[Feature::Files], "no tmpfs can be mounted")]
     #[case::proc(ALICE, "  - alice: proc_key_users(1000) = \"* * * * *\"", &[Feature::Proc], "/proc")]
     #[case::namespaces("{alice: {uid: 1000, userns: left}}", GETUID, &[Feature::Proc], "/proc")]
     #[case::callout(ALICE, "  - alice: request_key(\"user\", \"k\", \"\", 0) = ENOKEY", &[], "request-key as the machine's root")]
