@@ -129,7 +129,7 @@ fn a_record_meets_its_deviation() {
     let folder =
         folder(&[("a.yaml", &case("A", "X-1")), (DEVIATIONS, deviation), (REQUIREMENTS, REQUIREMENT)]);
     let suite = Suite::load(folder.path()).unwrap();
-    assert!(suite.deviations()[0].is_about("a"));
+    assert!(suite.deviations()[0].is_about(&suite.cases()[0]));
 }
 
 #[test]
