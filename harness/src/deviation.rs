@@ -151,7 +151,8 @@ pub fn is_call(call: &str, step: &str) -> bool {
 /// If a step may come to an error of that name: then it says nothing of a call that always fails so. Other
 /// implementations are held to the newest kernel.
 fn allows(step: &Step, observed: &str) -> bool {
-    let (Act::Call { outcome, .. } | Act::Check { outcome, .. } | Act::Ends { outcome, .. }) = &step.act else {
+    let (Act::Call { outcome, .. } | Act::Check { outcome, .. } | Act::Ends { outcome, .. }) = &step.act
+    else {
         return false;
     };
     let since = step.variants.iter().filter(|variant| variant.bound == Bound::Since);

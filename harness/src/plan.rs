@@ -163,7 +163,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             "needs files of its own, and no tmpfs can be mounted here in a new user namespace",
         )?;
     }
-    if stage.proc {
+    if stage.proc || ends_unseen(&case.steps) {
         has(Feature::Proc, "needs /proc, which cannot be mounted here for a new pid namespace")?;
     }
 
@@ -221,6 +221,22 @@ fn executes_a_program(calls: &[(&Call, Abi)]) -> bool {
         Some(Expr::Text(path)) => !of_proc(&path.0),
         Some(_) => true,
         None => false,
+    })
+}
+
+/// If an actor ends for which its stage cannot wait: a process of which other threads may live on, or one
+/// that its parent has made a child of another. Its end is seen in /proc.
+fn ends_unseen(steps: &[Step]) -> bool {
+    let mut unseen = BTreeSet::new();
+    let flagged = |call: &Call| matches!(call.args.first(), Some(Expr::Number(flags)) if flags & i64::from(libc::CLONE_PARENT) != 0);
+    steps.iter().any(|step| {
+        let Act::Call { actor, call, outcome } = &step.act else { return false };
+        match (call.op, outcome) {
+            (Op::Thread, _) => drop(unseen.insert(actor)),
+            (Op::Clone | Op::Clone3, Outcome::Born(child)) if flagged(call) => drop(unseen.insert(child)),
+            _ => {}
+        }
+        call.op == Op::Exit && unseen.contains(actor)
     })
 }
 
