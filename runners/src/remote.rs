@@ -90,7 +90,7 @@ impl Remote {
             Err(_) if stop.is_asked() => Err(Unstarted::Stopped),
             Err(damage) => {
                 let (how, console) = remote.lose(&damage);
-                let said = console.last().map(|line| format!(" ({line})")).unwrap_or_default();
+                let said = console.last().map(|line| format!(" ({})", legible(line))).unwrap_or_default();
                 Err(failed(format!("{how}{said}")))
             }
         }
@@ -182,6 +182,13 @@ impl Remote {
         self.life.kill();
         (how, self.console())
     }
+}
+
+/// What a person can be shown of a line that may hold anything.
+fn legible(line: &str) -> String {
+    const LONGEST: usize = 200;
+    let shown: String = line.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if line.chars().nth(LONGEST).is_some() { shown + "..." } else { shown }
 }
 
 /// What in a record cannot be: a pass is believed only if every step was seen to have its outcome.
