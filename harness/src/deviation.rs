@@ -7,7 +7,7 @@
 use crate::case::diagnostic::{Problems, Source, shown};
 use crate::case::fields::Fields;
 use crate::case::yaml::{self, Data, Node};
-use crate::case::{Act, Case, Step, Version};
+use crate::case::{Act, Alternative, Bound, Case, Outcome, Step, Version};
 use crate::record::{CaseRecord, Standing, Verdict};
 use crate::target::Target;
 use std::ops::Range;
@@ -15,12 +15,12 @@ use std::ops::Range;
 /// One known difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviation {
-    /// The id of the case, or of several with `*` for any characters.
-    pub case: String,
+    /// The ids of the cases, with `*` for any characters.
+    pub cases: Vec<String>,
     /// Where it is seen.
     pub on: On,
-    /// The step that fails, from 1; the steps of a `together` count as one.
-    pub step: usize,
+    /// The step that fails.
+    pub at: At,
     /// What is observed there, with `*` for any characters.
     pub observed: String,
     /// Why.
@@ -29,6 +29,26 @@ pub struct Deviation {
     pub link: Option<String>,
     /// Its place in the file.
     pub place: Range<usize>,
+}
+
+/// Which step of a case fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The one of this number, from 1; the steps of a `together` count as one.
+    Step(usize),
+    /// The first that makes one of these calls and may not come to what is observed: names of operations,
+    /// or calls as a step has them with `*` for any characters. What an implementation lacks as a whole
+    /// is so recorded once, and every case that has such a step is held to it.
+    Calls(Vec<String>),
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            At::Step(number) => write!(f, "step {number}"),
+            At::Calls(calls) => write!(f, "{}", calls.join(", ")),
+        }
+    }
 }
 
 /// Where a difference is seen.
@@ -40,6 +60,10 @@ pub struct On {
     pub from: Option<Version>,
     /// The first version that no longer shows it.
     pub until: Option<Version>,
+    /// The implementation's own first version.
+    pub own_from: Option<Version>,
+    /// The implementation's own first version that no longer shows it.
+    pub own_until: Option<Version>,
     /// The release that uname(2) gives, with `*` for any characters: a vendor's kernels.
     pub release: Option<String>,
 }
@@ -47,7 +71,10 @@ pub struct On {
 impl On {
     /// If a target is meant.
     pub fn holds(&self, target: &Target) -> bool {
+        let own = target.implementation_version.as_deref().and_then(Version::parse);
         self.implementation == target.implementation
+            && self.own_from.is_none_or(|from| own.is_some_and(|own| own >= from))
+            && self.own_until.is_none_or(|until| own.is_some_and(|own| own < until))
             && self.from.is_none_or(|from| target.version >= from)
             && self.until.is_none_or(|until| target.version < until)
             && self.release.as_ref().is_none_or(|release| matches(release, &target.release))
@@ -56,17 +83,23 @@ impl On {
 
 impl Deviation {
     /// If a case is meant.
-    pub fn is_about(&self, case: &str) -> bool {
-        matches(&self.case, case)
+    pub fn is_about(&self, case: &Case) -> bool {
+        self.cases.iter().any(|pattern| matches(pattern, &case.id))
+            && match &self.at {
+                At::Step(_) => true,
+                At::Calls(calls) => flat(&case.steps).any(|step| {
+                    calls.iter().any(|call| is_call(call, &step.text)) && !allows(step, &self.observed)
+                }),
+            }
     }
 }
 
 /// How a record stands to the deviations. Only a case that ran to a verdict about the target can
 /// deviate: a skip, a timeout, a crash or a broken harness stays what it is.
 pub fn standing(deviations: &[Deviation], case: &Case, record: &CaseRecord, target: &Target) -> Standing {
-    let mut recorded = deviations.iter().filter(|entry| entry.is_about(&case.id) && entry.on.holds(target));
+    let mut recorded = deviations.iter().filter(|entry| entry.is_about(case) && entry.on.holds(target));
     let Some(first) = recorded.clone().next() else { return Standing::Plain };
-    let unexpected = || Standing::Unexpected { recorded: format!("step {}: {}", first.step, first.observed) };
+    let unexpected = || Standing::Unexpected { recorded: format!("{}: {}", first.at, first.observed) };
     match record.verdict {
         Verdict::Pass => unexpected(),
         Verdict::Fail => match recorded.find(|entry| entry.is_seen(case, record)) {
@@ -78,11 +111,57 @@ pub fn standing(deviations: &[Deviation], case: &Case, record: &CaseRecord, targ
 }
 
 impl Deviation {
+    /// The calls that fail.
+    pub fn calls(&self) -> &[String] {
+        match &self.at {
+            At::Calls(calls) => calls,
+            At::Step(_) => &[],
+        }
+    }
+
     fn is_seen(&self, case: &Case, record: &CaseRecord) -> bool {
         let failed = record.steps.iter().find(|step| !step.met);
         failed.is_some_and(|step| {
-            step_number(case, step.line) == Some(self.step) && matches(&self.observed, &step.observed.text)
+            let there = match &self.at {
+                At::Step(number) => step_number(case, step.line) == Some(*number),
+                At::Calls(calls) => calls.iter().any(|call| is_call(call, &step.text)),
+            };
+            there && matches(&self.observed, &step.observed.text)
         })
+    }
+}
+
+/// The steps, with those of a `together` each for itself.
+fn flat(steps: &[Step]) -> impl Iterator<Item = &Step> {
+    steps.iter().flat_map(|step| match &step.act {
+        Act::Together(inner) => inner.iter().collect(),
+        _ => vec![step],
+    })
+}
+
+/// If the text of a step makes a call: one of that name, or one that is what a pattern says.
+pub fn is_call(call: &str, step: &str) -> bool {
+    let made = step.split_once(": ").map_or(step, |(_, made)| made);
+    match call.contains('(') {
+        true => matches(call, made),
+        false => made.strip_prefix(call).is_some_and(|rest| rest.starts_with('(')),
+    }
+}
+
+/// If a step may come to an error of that name: then it says nothing of a call that always fails so. Other
+/// implementations are held to the newest kernel.
+fn allows(step: &Step, observed: &str) -> bool {
+    let (Act::Call { outcome, .. } | Act::Check { outcome, .. } | Act::Ends { outcome, .. }) = &step.act
+    else {
+        return false;
+    };
+    let since = step.variants.iter().filter(|variant| variant.bound == Bound::Since);
+    let outcome = since.max_by_key(|variant| variant.version).map_or(outcome, |variant| &variant.outcome);
+    match outcome {
+        Outcome::OneOf(alternatives) => alternatives
+            .iter()
+            .any(|one| matches!(one, Alternative::Fails(error) if error.to_string() == observed)),
+        _ => false,
     }
 }
 
@@ -111,8 +190,8 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-const KEYS: &[&str] = &["case", "on", "step", "observed", "because", "link"];
-const ON_KEYS: &[&str] = &["kernel", "implementation", "release"];
+const KEYS: &[&str] = &["case", "on", "step", "calls", "observed", "because", "link"];
+const ON_KEYS: &[&str] = &["kernel", "implementation", "version", "release"];
 
 /// Reads the deviations.
 pub fn read(source: &Source, problems: &mut Problems) -> Vec<Deviation> {
@@ -125,14 +204,30 @@ pub fn read(source: &Source, problems: &mut Problems) -> Vec<Deviation> {
 fn deviation(fields: &mut Fields<'_, '_>, node: &Node) -> Option<Deviation> {
     let entries = fields.map(node, "a deviation")?;
     fields.unknown_keys(entries, KEYS, "a deviation");
-    let case = required_text(fields, node, "case");
+    let calls = node.get("calls").map(|node| texts(fields, node, "calls"));
+    let cases = match (node.get("case"), &calls) {
+        (None, Some(_)) => Some(vec!["*".into()]),
+        (Some(list), _) if matches!(list.data, Data::List(_)) => Some(texts(fields, list, "case")),
+        _ => required_text(fields, node, "case").map(|case| vec![case]),
+    };
     let on = fields.required(node, "on").and_then(|node| on(fields, node));
-    let step = fields.required(node, "step").and_then(|node| step(fields, node));
+    let at = match calls {
+        Some(calls) => {
+            if let Some(step) = node.get("step") {
+                fields.error(step.place.clone(), "an entry has `step` or `calls`, not both");
+            }
+            if on.as_ref().is_some_and(|on| on.implementation == "linux") {
+                fields.error(node.place.clone(), "`calls` is for implementations other than linux");
+            }
+            Some(At::Calls(calls))
+        }
+        None => fields.required(node, "step").and_then(|node| step(fields, node)).map(At::Step),
+    };
     let observed = required_text(fields, node, "observed");
     let because = required_text(fields, node, "because");
     let link = node.get("link").and_then(|node| fields.text(node, "link")).map(|link| link.text.clone());
-    let place = node.get("case").unwrap_or(node).place.clone();
-    Some(Deviation { case: case?, on: on?, step: step?, observed: observed?, because: because?, link, place })
+    let place = node.get("case").or(node.get("calls")).unwrap_or(node).place.clone();
+    Some(Deviation { cases: cases?, on: on?, at: at?, observed: observed?, because: because?, link, place })
 }
 
 fn required_text(fields: &mut Fields<'_, '_>, node: &Node, key: &str) -> Option<String> {
@@ -149,6 +244,15 @@ fn required_text(fields: &mut Fields<'_, '_>, node: &Node, key: &str) -> Option<
         fields.error(node.place.clone(), format!("`{key}` is empty"));
     }
     Some(text)
+}
+
+/// One text or more.
+fn texts(fields: &mut Fields<'_, '_>, node: &Node, key: &str) -> Vec<String> {
+    let items = fields.list(node, key).unwrap_or_default();
+    if items.is_empty() {
+        fields.error(node.place.clone(), format!("`{key}` is empty"));
+    }
+    items.iter().filter_map(|item| fields.text(item, key)).map(|text| text.text.clone()).collect()
 }
 
 fn step(fields: &mut Fields<'_, '_>, node: &Node) -> Option<usize> {
@@ -173,6 +277,7 @@ fn on(fields: &mut Fields<'_, '_>, node: &Node) -> Option<On> {
         }
         None => None,
     };
+    let own = word("version");
     let (implementation, release, kernel) = (word("implementation"), word("release"), word("kernel"));
     let range = match (&kernel, &implementation, &release) {
         (None, None, None) => {
@@ -191,7 +296,20 @@ fn on(fields: &mut Fields<'_, '_>, node: &Node) -> Option<On> {
         );
         return None;
     };
-    Some(On { implementation: implementation.unwrap_or_else(|| "linux".into()), from, until, release })
+    let (own_from, own_until) = match &own {
+        None => (None, None),
+        Some(text) => {
+            let range = versions(text).filter(|_| implementation.is_some());
+            if range.is_none() {
+                let place = node.get("version").unwrap_or(node).place.clone();
+                let error = format!("`{}` is no range of versions of an `implementation`", shown(text));
+                fields.error(place, error);
+            }
+            range?
+        }
+    };
+    let implementation = implementation.unwrap_or_else(|| "linux".into());
+    Some(On { implementation, from, until, own_from, own_until, release })
 }
 
 /// `any`, `X.Y`, `X.Y..`, `..X.Z`, `X.Y..X.Z`: the first version and the first that is beyond.

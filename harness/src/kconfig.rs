@@ -173,6 +173,7 @@ impl Configuration {
         Ok(Target {
             implementation: "linux".into(),
             release: self.release.clone(),
+            implementation_version: None,
             version: self.version,
             machine: self.machine().into(),
             place: "qemu".into(),
@@ -201,7 +202,8 @@ impl Configuration {
             | Feature::KeyNotifications
             | Feature::DiffieHellman
             | Feature::BigKeys
-            | Feature::DefaultLimits => true,
+            | Feature::DefaultLimits
+            | Feature::Files => true,
         }
     }
 }
@@ -248,7 +250,7 @@ mod tests {
         let all: BTreeSet<Feature> = Feature::ALL.iter().copied().collect();
         assert_eq!(all.len(), Feature::ALL.len());
         // `allows` names every feature, or it would not compile: their count there is their count here.
-        assert_eq!(all.len(), 13);
+        assert_eq!(all.len(), 14);
     }
 
     #[rstest]

@@ -185,7 +185,13 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
     };
-    if stage.proc {
+    if stage.files {
+        has(
+            Feature::Files,
+            "needs files of its own, and no tmpfs can be mounted here in a new user namespace",
+        )?;
+    }
+    if stage.proc || ends_unseen(&case.steps) {
         has(Feature::Proc, "needs /proc, which cannot be mounted here for a new pid namespace")?;
     }
 
@@ -243,6 +249,22 @@ fn executes_a_program(calls: &[(&Call, Abi)]) -> bool {
         Some(Expr::Text(path)) => !of_proc(&path.0),
         Some(_) => true,
         None => false,
+    })
+}
+
+/// If an actor ends for which its stage cannot wait: a process of which other threads may live on, or one
+/// that its parent has made a child of another. Its end is seen in /proc.
+fn ends_unseen(steps: &[Step]) -> bool {
+    let mut unseen = BTreeSet::new();
+    let flagged = |call: &Call| matches!(call.args.first(), Some(Expr::Number(flags)) if flags & i64::from(libc::CLONE_PARENT) != 0);
+    steps.iter().any(|step| {
+        let Act::Call { actor, call, outcome } = &step.act else { return false };
+        match (call.op, outcome) {
+            (Op::Thread, _) => drop(unseen.insert(actor)),
+            (Op::Clone | Op::Clone3, Outcome::Born(child)) if flagged(call) => drop(unseen.insert(child)),
+            _ => {}
+        }
+        call.op == Op::Exit && unseen.contains(actor)
     })
 }
 
@@ -364,11 +386,12 @@ mod tests {
 
     fn target(ids: Ids, lacking: &[Feature]) -> Target {
         use Feature::{
-            Compat32, DiffieHellman, ExecByDescriptor, Keys, NewPrivileges, NoSession, PersistentKeyrings,
-            Proc, Programs,
+            Compat32, DiffieHellman, ExecByDescriptor, Files, Keys, NewPrivileges, NoSession,
+            PersistentKeyrings, Proc, Programs,
         };
         let features = [
             ExecByDescriptor,
+            Files,
             Keys,
             Programs,
             NewPrivileges,
@@ -405,6 +428,7 @@ mod tests {
     #[case::session_is_there("{alice: {uid: 1000, session: none}}", GETUID, &[], "planned")]
     #[case::upcall("{alice: {uid: 1000}, helper: {upcall: user}}", "  - alice: getuid() = 1000\n  - helper: getuid() = 0", &[], "/sbin/request-key")]
     #[case::limits("{alice: {uid: 0}}", "  - alice: set_proc_sys_keys(\"maxkeys\", 3) = 0", &[], "in a VM")]
+    #[case::files(ALICE, "  - alice: exec_script() = ok", &[Feature::Files], "no tmpfs can be mounted")]
     #[case::proc(ALICE, "  - alice: proc_key_users(1000) = \"* * * * *\"", &[Feature::Proc], "/proc")]
     #[case::namespaces("{alice: {uid: 1000, userns: left}}", GETUID, &[Feature::Proc], "/proc")]
     #[case::callout(ALICE, "  - alice: request_key(\"user\", \"k\", \"\", 0) = ENOKEY", &[], "request-key as the machine's root")]

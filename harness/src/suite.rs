@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::case::diagnostic::{Diagnostic, Problems, Source, shown};
 use crate::case::{Case, Norm, load, yaml};
-use crate::deviation::{self, Deviation};
+use crate::deviation::{self, At, Deviation};
 use crate::record::{CaseRecord, Standing};
 use crate::requirement::{self, Requirement};
 use crate::target::Target;
@@ -149,15 +149,25 @@ impl Suite {
         let Some(text) = files.beside.get(DEVIATIONS) else { return };
         let source = Source::new(files.name(DEVIATIONS), String::from_utf8_lossy(text));
         for entry in &self.deviations {
-            let mut meant = self.cases.iter().filter(|case| entry.is_about(&case.id)).peekable();
+            let mut meant = self.cases.iter().filter(|case| entry.is_about(case));
             let error = |message: String| source.error(entry.place.clone(), message);
-            if meant.peek().is_none() {
+            let missing =
+                entry.cases.iter().find(|id| !self.cases.iter().any(|case| deviation::matches(id, &case.id)));
+            let unmade = entry.calls().iter().find(|call| {
+                let alone = Deviation { at: At::Calls(vec![(*call).clone()]), ..entry.clone() };
+                !self.cases.iter().any(|case| alone.is_about(case))
+            });
+            if let Some(missing) = missing {
                 let ids = self.cases.iter().map(|case| case.id.as_str());
-                found.push(error(format!("no case `{}`", shown(&entry.case))).suggest(&entry.case, ids));
-            } else if let Some(case) = meant.find(|case| case.steps.len() < entry.step) {
+                found.push(error(format!("no case `{}`", shown(missing))).suggest(missing, ids));
+            } else if let Some(call) = unmade {
+                found.push(error(format!("no case that is meant makes the call `{}`", shown(call))));
+            } else if let At::Step(number) = entry.at
+                && let Some(case) = meant.find(|case| case.steps.len() < number)
+            {
                 let steps = case.steps.len();
                 found.push(
-                    error(format!("{} has no step {}", case.id, entry.step)).label(format!("it has {steps}")),
+                    error(format!("{} has no step {number}", case.id)).label(format!("it has {steps}")),
                 );
             }
         }
@@ -166,7 +176,7 @@ impl Suite {
     /// A claim that no kernel honours stands in the suite only with the reason why it fails.
     fn claims_deviate(&self, found: &mut Vec<Diagnostic>) {
         for case in self.cases.iter().filter(|case| case.norm == Norm::Documentation) {
-            if !self.deviations.iter().any(|entry| entry.is_about(&case.id)) {
+            if !self.deviations.iter().any(|entry| entry.is_about(case)) {
                 let error = self.at(case, "norm", "a claim that no kernel honours has no deviation");
                 found.push(error.help(format!("add an entry for {} to {DEVIATIONS}", case.id)));
             }

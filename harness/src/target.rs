@@ -55,6 +55,8 @@ pub enum Feature {
     ExecByDescriptor,
     /// Foreign programs can be kept from the machine's files and network: mount_setattr(2), Linux 5.12.
     Programs,
+    /// A tmpfs can be mounted by the root of a new user namespace.
+    Files,
     /// /proc can be mounted for a new pid namespace.
     Proc,
     /// An execution may gain privileges: no_new_privs is not set.
@@ -89,5 +91,6 @@ impl Feature {
         Feature::DiffieHellman,
         Feature::BigKeys,
         Feature::DefaultLimits,
+        Feature::Files,
     ];
 }

@@ -103,7 +103,7 @@ impl Remote {
             Err(damage) => {
                 let how = remote.lose(&damage);
                 let said = remote.console();
-                let said = said.last().map(|line| format!(" ({line})")).unwrap_or_default();
+                let said = said.last().map(|line| format!(" ({})", legible(line))).unwrap_or_default();
                 Err(failed(format!("{how}{said}")))
             }
         }
@@ -269,6 +269,13 @@ pub(crate) fn crashed_later(record: CaseRecord, complaint: Complaint) -> CaseRec
         reason.push_str(", after the case had come to its end");
     }
     record
+}
+
+/// What a person can be shown of a line that may hold anything.
+fn legible(line: &str) -> String {
+    const LONGEST: usize = 200;
+    let shown: String = line.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if line.chars().nth(LONGEST).is_some() { shown + "..." } else { shown }
 }
 
 /// What in a record cannot be: a pass is believed only if every step was seen to have its outcome.

@@ -113,6 +113,67 @@ fn an_entry_is_strict(#[case] verdict: Verdict, #[case] failed: Option<(u32, &st
     assert_eq!(word, expected);
 }
 
+fn gvisor(version: Option<&str>) -> Target {
+    Target { implementation_version: version.map(str::to_owned), ..target("gvisor", "4.4.0") }
+}
+
+#[rstest]
+#[case("20240729.0", Some("20240729.0"), true)]
+#[case("20240729.0..", Some("20250101.0"), true)]
+#[case("20240729.0..", Some("20221219.0"), false)]
+#[case("..20240729.0", Some("20221219.0"), true)]
+#[case("20240729.0..", None, false)]
+#[case("any", None, true)]
+fn an_implementation_has_versions_of_its_own(
+    #[case] range: &str,
+    #[case] version: Option<&str>,
+    #[case] holds: bool,
+) {
+    let on = format!("implementation: gvisor, version: {range}");
+    assert_eq!(entry(&on).on.holds(&gvisor(version)), holds);
+}
+
+fn lacking(calls: &str, observed: &str) -> Deviation {
+    let text = format!(
+        "- {{on: {{implementation: gvisor}}, calls: [{calls}], observed: {observed}, because: it does}}"
+    );
+    deviations(&text).unwrap().remove(0)
+}
+
+#[rstest]
+#[case("getuid", "ENOSYS", Verdict::Fail, Some((6, "ENOSYS")), "deviates")]
+#[case("getuid", "ENOSYS", Verdict::Fail, Some((6, "EPERM")), "unexpected")]
+#[case("getuid", "ENOSYS", Verdict::Pass, None, "unexpected")]
+#[case("getuid", "ENOSYS", Verdict::Broken, None, "plain")]
+#[case("getgid", "ENOSYS", Verdict::Fail, Some((6, "ENOSYS")), "plain")]
+#[case("get", "ENOSYS", Verdict::Fail, Some((6, "ENOSYS")), "plain")]
+#[case("'getuid(*= 0'", "ENOSYS", Verdict::Fail, Some((6, "ENOSYS")), "deviates")]
+#[case("'getuid(*= 1'", "ENOSYS", Verdict::Fail, Some((6, "ENOSYS")), "plain")]
+fn a_call_that_is_lacking_fails_wherever_it_is_made(
+    #[case] calls: &str,
+    #[case] observed: &str,
+    #[case] verdict: Verdict,
+    #[case] failed: Option<(u32, &str)>,
+    #[case] expected: &str,
+) {
+    let (case, mut record) = played(verdict, failed);
+    record.steps.iter_mut().for_each(|step| step.text = "a: getuid() = 0".into());
+    let word = match standing(&[lacking(calls, observed)], &case, &record, &gvisor(None)) {
+        Standing::Plain => "plain",
+        Standing::Deviates { .. } => "deviates",
+        Standing::Unexpected { .. } => "unexpected",
+    };
+    assert_eq!(word, expected);
+}
+
+#[test]
+fn a_step_that_asks_for_the_error_says_nothing_of_what_is_lacking() {
+    let text = "title: A\ncovers: [X-1]\nactors:\n  a: {uid: 0}\nsteps:\n  - a: getuid() = 1 | ENOSYS\n";
+    let case = load("a/b.yaml", "a/b", text.as_bytes()).unwrap().remove(0);
+    assert!(!lacking("getuid", "ENOSYS").is_about(&case));
+    assert!(lacking("getuid", "EPERM").is_about(&case));
+}
+
 #[test]
 fn an_entry_for_another_target_says_nothing() {
     let (case, record) = played(Verdict::Fail, Some((7, "EPERM")));
@@ -156,6 +217,19 @@ fn a_star_stands_for_any_characters(#[case] pattern: &str, #[case] text: &str, #
 #[case("{case: a, on: {kernel: any}, step: 1, because: y}", "`observed` is missing")]
 #[case("{case: a, on: {kernel: any}, step: 1, observed: x}", "`because` is missing")]
 #[case("{case: a, on: {kernel: any}, step: 1, observed: x, because: ''}", "`because` is empty")]
+#[case(
+    "{on: {kernel: any}, calls: [read], observed: x, because: y}",
+    "`calls` is for implementations other than linux"
+)]
+#[case(
+    "{on: {implementation: gvisor}, calls: [read], step: 1, observed: x, because: y}",
+    "an entry has `step` or `calls`, not both"
+)]
+#[case("{on: {implementation: gvisor}, calls: [], observed: x, because: y}", "`calls` is empty")]
+#[case(
+    "{case: a, on: {kernel: any, version: 1.0}, step: 1, observed: x, because: y}",
+    "`1.0` is no range of versions of an `implementation`"
+)]
 #[case(
     "{case: a, on: {kernel: any}, step: 1, observed: x, because: y, lnk: z}",
     "a deviation has no key `lnk`"

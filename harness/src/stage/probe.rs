@@ -30,8 +30,14 @@ pub enum Found {
 pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
     let mut features = BTreeSet::new();
     let keyctl = |args: &[i64]| sys::plain(libc::SYS_keyctl, args);
-    match keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]) {
-        Err(nix::errno::Errno::ENOSYS) => {}
+    let thread = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]);
+    // A look-up without creation attaches the user-session keyring of this very namespace to a process
+    // that has no session keyring; whoever inherited one keeps it.
+    let session = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_SESSION_KEYRING.into(), 0]);
+    match thread {
+        // An implementation may have session keyrings and no others. No kernel denies access to a thread
+        // keyring that is not there: that is an implementation without any.
+        Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EACCES) if session.is_err() => {}
         Err(nix::errno::Errno::EPERM) => {
             return Found::Refused(
                 "keyctl is refused (EPERM) before the kernel looks at it: a seccomp filter, as container engines \
@@ -43,9 +49,6 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
             features.insert(Feature::Keys);
         }
     }
-    // A look-up without creation attaches the user-session keyring of this very namespace to a process
-    // that has no session keyring; whoever inherited one keeps it.
-    let session = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_SESSION_KEYRING.into(), 0]);
     let fallback =
         keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_USER_SESSION_KEYRING.into(), 0]);
     if session.is_ok() && session == fallback {
@@ -69,6 +72,9 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
         if constant(name).is_some_and(|(bit, _)| sys::key_capability(bit as usize)) {
             features.insert(feature);
         }
+    }
+    if files::Files::new(Resources { files: true, ..Resources::default() }).is_ok() {
+        features.insert(Feature::Files);
     }
     if files::Files::new(Resources { proc: true, ..Resources::default() }).is_ok() {
         features.insert(Feature::Proc);

@@ -70,6 +70,7 @@ fn a_folder_gives_the_same_suite_every_time() {
 #[case(&[("a/b/c/d/e/f.yaml", "")], "a/b/c/d/e: folders stand more than 4 deep in each other")]
 #[case(&[(DEVIATIONS, "- {case: z, on: {kernel: any}, step: 1, observed: x, because: y}")], "deviations.yaml: no case `z`")]
 #[case(&[("a.yaml", &*case("A", "X-1")), (DEVIATIONS, "- {case: a, on: {kernel: any}, step: 2, observed: x, because: y}")], "deviations.yaml: a has no step 2")]
+#[case(&[("a.yaml", &*case("A", "X-1")), (DEVIATIONS, "- {on: {implementation: gvisor}, calls: [read], observed: x, because: y}")], "deviations.yaml: no case that is meant makes the call `read`")]
 #[case(&[("a.yaml", &*case("A", "X-1").replace("actors", "norm: documentation\nactors"))], "a.yaml: a claim that no kernel honours has no deviation")]
 fn what_does_not_hold_together_is_told(#[case] files: &[(&str, &str)], #[case] message: &str) {
     let folder = folder(&[files, &[(REQUIREMENTS, REQUIREMENT)]].concat());
@@ -129,7 +130,7 @@ fn a_record_meets_its_deviation() {
     let folder =
         folder(&[("a.yaml", &case("A", "X-1")), (DEVIATIONS, deviation), (REQUIREMENTS, REQUIREMENT)]);
     let suite = Suite::load(folder.path()).unwrap();
-    assert!(suite.deviations()[0].is_about("a"));
+    assert!(suite.deviations()[0].is_about(&suite.cases()[0]));
 }
 
 #[test]

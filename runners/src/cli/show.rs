@@ -82,13 +82,13 @@ fn requirements(out: &mut impl Write, suite: &Suite, case: &Case) -> io::Result<
 }
 
 fn deviations(out: &mut impl Write, suite: &Suite, case: &Case) -> io::Result<()> {
-    for entry in suite.deviations().iter().filter(|entry| entry.is_about(&case.id)) {
+    for entry in suite.deviations().iter().filter(|entry| entry.is_about(case)) {
         let link = entry.link.as_ref().map(|link| format!("\n  {link}")).unwrap_or_default();
         writeln!(
             out,
-            "{HEADING}deviation{HEADING:#} on {}: step {} gives {}\n  {}{link}\n",
+            "{HEADING}deviation{HEADING:#} on {}: {} gives {}\n  {}{link}\n",
             place(&entry.on),
-            entry.step,
+            entry.at,
             entry.observed,
             entry.because
         )?;
