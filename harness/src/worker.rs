@@ -31,8 +31,9 @@ use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
 /// How long the first look at a target may take.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Serves the coordinator at the other end of the streams until it hangs up.
-pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
+/// Serves the coordinator at the other end of the streams until it hangs up. After each case, and before
+/// its record is sent, `after` is called.
+pub fn serve(input: OwnedFd, output: impl Write, mut after: impl FnMut()) -> Result<(), Damage> {
     // A signal that whoever started the worker has blocked or ignored could not end an actor either.
     SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
     sys::default_signals();
@@ -59,6 +60,7 @@ pub fn serve(input: OwnedFd, output: impl Write) -> Result<(), Damage> {
         match orders.receive(None) {
             Ok(Order::Play(plan)) => {
                 let (record, stage) = worker.play(&plan, orders.descriptor())?;
+                after();
                 words.send(&Word::Record(Box::new(record)))?;
                 // Namespaces take longer to go than to come: neither the coordinator nor the next case
                 // waits for them.

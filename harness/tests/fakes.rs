@@ -292,6 +292,7 @@ fn play(lie: Lie) -> CaseRecord {
     let case = load("fake.yaml", "fake", CASE.as_bytes()).expect("the case is well formed").remove(0);
     let target = Target {
         implementation: "linux".into(),
+        implementation_version: None,
         release: "6.1.0".into(),
         version: Version(6, 1),
         machine: "x86_64".into(),

@@ -73,10 +73,14 @@ fn message(line: &str) -> &str {
     rest
 }
 
+/// What a guest has its kernel print when the kernel counts itself as tainted and has not said why:
+/// Documentation/admin-guide/tainted-kernels.rst.
+pub const TAINTED: &str = "skc guest: the kernel is tainted: ";
+
 /// How reports of the kernel begin: kernel/panic.c, lib/bug.c, arch/x86/kernel/traps.c and
 /// dumpstack.c, kernel/watchdog.c, kernel/hung_task.c, kernel/rcu/tree_stall.h, kernel/locking/lockdep.c,
 /// mm/kasan/report.c, mm/kfence/report.c, lib/ubsan.c, mm/kmemleak.c.
-const BEGINNINGS: [&str; 27] = [
+const BEGINNINGS: [&str; 28] = [
     "Kernel panic - not syncing",
     "BUG: ",
     "watchdog: BUG: ",
@@ -104,6 +108,7 @@ const BEGINNINGS: [&str; 27] = [
     "INFO: task ",
     "INFO: trying to register non-static key",
     "DEBUG_LOCKS_WARN_ON",
+    TAINTED,
 ];
 
 /// Words that make a complaint wherever they stand in a message.
@@ -158,6 +163,7 @@ mod tests {
     #[case::lockup("[ 1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [skc:77]")]
     #[case::hard("[ 1.0] NMI watchdog: Watchdog detected hard LOCKUP on cpu 0")]
     #[case::leak("[ 1.0] kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)")]
+    #[case::taint("[ 1.0] skc guest: the kernel is tainted: 512")]
     #[case::ubsan("[ 1.0] UBSAN: array-index-out-of-bounds in security/keys/key.c:1:2")]
     fn a_kernel_that_complains_is_heard(#[case] line: &str) {
         let lines = ["[ 0.5] calm".to_owned(), line.to_owned(), "[ 9.9] Call Trace:".to_owned()];

@@ -15,10 +15,14 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
+use crate::console::TAINTED;
+
 /// The line by which the guest says on its port that it waits for orders.
 pub const READY: &str = "skc guest: ready";
 /// What stands before the reason if it cannot.
 pub const UNFIT: &str = "skc guest: unfit: ";
+/// What the guest has its kernel print before that, so that its console is known to be heard.
+pub const HEARD: &str = "skc guest: the console is heard";
 /// The word of the kernel's command line that names the port.
 pub const PORT: &str = "skc.port=";
 
@@ -45,9 +49,31 @@ fn serve() -> io::Result<()> {
         writeln!(port, "{UNFIT}{missing}")?;
         return Err(missing);
     }
+    say(HEARD);
     writeln!(port, "{READY}")?;
-    worker::serve(OwnedFd::from(port.try_clone()?), port)
+    let mut known = tainted();
+    let after = || {
+        let now = tainted();
+        if now != known {
+            say(&format!("{TAINTED}{}", now.as_deref().unwrap_or("unknown")));
+            known = now;
+        }
+    };
+    worker::serve(OwnedFd::from(port.try_clone()?), port, after)
         .map_err(|damage| io::Error::other(damage.to_string()))
+}
+
+/// What the kernel counts against itself, as a sum of flags.
+fn tainted() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/tainted").ok().map(|flags| flags.trim().to_owned())
+}
+
+/// Has the kernel print a line, as if it were a critical one of its own.
+fn say(line: &str) {
+    // Without /dev/kmsg nothing is said, which whoever listens will find.
+    if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
+        let _ = writeln!(log, "<2>{line}");
+    }
 }
 
 /// Mounts what every system has.

@@ -27,6 +27,9 @@ use crate::interrupt::Stop;
 use crate::remote::Unstarted;
 use crate::{Life, Link, Runner};
 
+/// What is lost with a kernel whose console does not come here.
+const DEAF: &str = "the kernel prints nothing on its serial console (CONFIG_SERIAL_8250_CONSOLE, console=): \
+                    if it complains, that is not seen";
 /// How often a boot is tried: a kernel that is emulated may well fail one in seven by itself.
 const BOOTS: u32 = 3;
 
@@ -72,6 +75,9 @@ impl Qemu {
         let mut plan = Plan { machine, initramfs, patience, stop };
         let mut notes = Vec::new();
         let booted = plan.boot_first(wish, &mut notes)?;
+        if !booted.process.heard {
+            notes.push(DEAF.into());
+        }
         Ok(Qemu { plan: Arc::new(plan), first: Mutex::new(Some(booted)), notes })
     }
 

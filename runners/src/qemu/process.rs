@@ -16,7 +16,7 @@ use super::command::fd;
 use super::monitor::Monitor;
 use crate::console::Console;
 use crate::guard::{Guarded, Streams};
-use crate::guest::{READY, UNFIT};
+use crate::guest::{HEARD, READY, UNFIT};
 use crate::interrupt::Stop;
 use crate::local::describe;
 
@@ -39,6 +39,8 @@ pub(super) struct Process {
     pub(super) console: Console,
     /// Where QEMU itself does.
     words: Console,
+    /// If what the guest's kernel prints is known to come here.
+    pub(super) heard: bool,
 }
 
 /// If QEMU can be found. Whoever guards it would only say that it could not be started.
@@ -93,7 +95,7 @@ impl Process {
         let mut command = vec![OsString::from(QEMU)];
         command.extend_from_slice(words);
         let qemu = Guarded::start(Path::new(SKC), &command, streams, mappings)?;
-        Ok(Process { qemu, port, monitor: Monitor::new(monitor), console, words: said })
+        Ok(Process { qemu, port, monitor: Monitor::new(monitor), console, words: said, heard: false })
     }
 
     /// The two directions of the port.
@@ -112,7 +114,7 @@ impl Process {
                 let line = line.trim_end();
                 if line == READY {
                     // What was printed up to here is about the boot.
-                    self.console.news();
+                    self.heard = self.console.news().iter().any(|line| line.contains(HEARD));
                     return Ok(());
                 }
                 if let Some(why) = line.strip_prefix(UNFIT) {

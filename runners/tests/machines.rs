@@ -1,0 +1,409 @@
+//! Kernels in virtual machines: each way in which one can be sound, wrong, dead or absent has its result.
+//!
+//! Kernels of the catalogue are fetched when they are not there. Without QEMU, or without them, tests are
+//! ignored with the reason. Those with deliberate faults are played on the kernel that `tests/faults` tells
+//! how to build: it is called `faults`, or what SKC_FAULTS says.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// The program that boots kernels.
+const QEMU: &str = "qemu-system-x86_64";
+/// Two series far apart.
+const OLD: &str = "debian-5.10";
+const NEW: &str = "debian-6.12";
+/// A case that plays everywhere.
+const CASE: &str = "join/anonymous";
+/// One that joins a keyring by this name.
+const NAMED: &str = "join/named-new";
+/// How long processes may take to end.
+const ENDING: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each of them has machines of its own.
+    arguments.test_threads.get_or_insert(1);
+    let mut trials = vec![
+        machine("the_suite_on_two_series", the_suite),
+        machine("a_machine_for_each_case", || {
+            run(&["--kernel", NEW, "--fresh-vm", "parent/single-threaded", "request", CASE]).ends(0, "qemu")
+        }),
+        machine("too_little_memory", || {
+            let run = run(&["--kernel", NEW, "--memory", "48", "--boot-timeout", "30s", CASE]);
+            run.ends(3, "memory")
+        }),
+        machine("no_process_1", || {
+            // The kernel then looks for a disk, which there is none of.
+            run(&["--kernel", NEW, "--append", "rdinit=/none", CASE]).ends(3, "3 boots failed")
+        }),
+        machine("a_console_that_cannot_be_heard", || {
+            run(&["--kernel", NEW, "--append", "loglevel=0", CASE])
+                .ends(0, "if it complains, that is not seen")
+        }),
+        machine("a_kernel_that_prints_where_records_come", || {
+            let run = run(&["--kernel", NEW, "--append", "console=ttyS1 ignore_loglevel", CASE, NAMED]);
+            run.ends(0, "2 passed")
+        }),
+        machine("a_panic_is_the_verdict_of_its_case", a_panic),
+        machine("a_boot_that_fails_once_is_tried_again", || {
+            let wrapper = Wrapper::new(
+                "if [ ! -e $HERE/again ]; then touch $HERE/again; echo 'kernel panic' >/dev/fd/4; exit 0; fi",
+            )?;
+            wrapper.run(&["--accel", "tcg", "--kernel", NEW, CASE]).ends(0, "1 passed")
+        }),
+        machine("boots_that_always_fail", || {
+            let wrapper = Wrapper::new("echo 'Oops: no way' >/dev/fd/4; exit 0")?;
+            let run = wrapper.run(&["--accel", "tcg", "--kernel", NEW, CASE]);
+            run.ends(
+                3,
+                "3 boots failed; in the last one QEMU ended with exit status 0 before the guest was ready; \
+                         the console ends:\n    Oops: no way",
+            )
+        }),
+        machine("a_qemu_that_complains_itself", || {
+            let wrapper = Wrapper::new("echo 'no such machine' >&2; exit 1")?;
+            wrapper
+                .run(&["--accel", "tcg", "--kernel", NEW, CASE])
+                .ends(3, "exit status 1 before the guest was ready: no such machine")
+        }),
+        machine("a_guest_that_says_nothing", || {
+            let wrapper = Wrapper::new("exec sleep 1000")?;
+            let run = wrapper.run(&["--accel", "tcg", "--kernel", NEW, "--boot-timeout", "1s", CASE]);
+            run.ends(3, "the guest said nothing at all")
+        }),
+        machine("a_kernel_that_cannot_be_had_stops_no_other", || {
+            let wrapper = Wrapper::new("case \"$*\" in *debian-5.10*) echo 'not here' >&2; exit 1; esac")?;
+            let run = wrapper.run(&["--accel", "tcg", "--kernel", OLD, "--kernel", NEW, CASE]);
+            run.says("debian-5.10")?;
+            run.says("not tested")?;
+            run.ends(3, "1 of 2 kernels as expected, 1 not tested")
+        }),
+        machine("machines_that_are_killed", machines_that_are_killed),
+        machine("nothing_is_left_by_kill_9", nothing_is_left),
+        Trial::test("a_file_that_is_no_kernel", || {
+            run(&["--kernel", "/etc/passwd", CASE]).ends(2, "/etc/passwd")
+        }),
+        Trial::test("a_name_that_nothing_has", || {
+            run(&["--kernel", "debain-6.12", CASE]).ends(2, "did you mean `debian-6.12`?")
+        }),
+        machine("without_qemu", || {
+            let kernel = fetched().ok_or("a kernel that was fetched has no path")?;
+            let mut command = skc(&["--kernel", &kernel, CASE]);
+            Run::of(command.env("PATH", "/nonexistent")).ends(3, "qemu-system-x86_64 is not installed")
+        }),
+    ];
+    for (fault, code, told) in [
+        ("wrong-serial", 1, "FAIL"),
+        ("oops", 1, "CRASH"),
+        ("oops-later", 1, "CRASH"),
+        ("bug", 1, "CRASH"),
+        ("panic", 1, "Kernel panic - not syncing: keys"),
+        ("warn", 1, "CRASH"),
+        ("refcount", 1, "CRASH"),
+        ("taint", 1, "skc guest: the kernel is tainted"),
+        ("atomic-sleep", 1, "CRASH"),
+        ("sleep", 1, "CRASH"),
+        ("reboot", 1, "CRASH"),
+        ("power-off", 1, "CRASH"),
+        ("hang", 1, "TIMEOUT"),
+        ("frame", 0, "2 passed"),
+        ("noise", 0, "2 passed"),
+        ("slow", 0, "2 passed"),
+        ("frame-records", 3, "BROKEN"),
+        ("torn-records", 3, "BROKEN"),
+    ] {
+        trials.push(faulty(fault, code, told));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A test that takes QEMU and kernels.
+fn machine(name: &str, test: impl Fn() -> Result<(), Failed> + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, move || match missing() {
+        Some(why) => Ok(Completion::ignored_with(why)),
+        None => test().map(|()| Completion::Completed),
+    })
+}
+
+/// Why no machine can be started here.
+fn missing() -> Option<String> {
+    static MISSING: OnceLock<Option<String>> = OnceLock::new();
+    MISSING
+        .get_or_init(|| {
+            if Command::new(QEMU).arg("--version").output().is_err() {
+                return Some(format!("{QEMU} is not installed (Debian's package qemu-system-x86)"));
+            }
+            let mut fetch = Command::new(env!("CARGO_BIN_EXE_skc"));
+            let output = fetch.args(["kernels", "fetch", OLD, NEW]).output();
+            match output {
+                Ok(output) if output.status.success() => None,
+                Ok(output) => {
+                    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+                    Some(format!("the kernels cannot be had: {}", text.lines().last().unwrap_or_default()))
+                }
+                Err(error) => Some(error.to_string()),
+            }
+        })
+        .clone()
+}
+
+/// The path of a kernel that is here already.
+fn fetched() -> Option<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_skc")).args(["kernels", "path", NEW]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A test on the kernel with faults, in which this one strikes when a keyring is joined by name.
+fn faulty(fault: &'static str, code: i32, told: &'static str) -> Trial {
+    Trial::ignorable_test(format!("fault_{}", fault.replace('-', "_")), move || {
+        let kernel = std::env::var("SKC_FAULTS").unwrap_or_else(|_| "faults".into());
+        let known = Command::new(env!("CARGO_BIN_EXE_skc")).args(["kernels", "path", &kernel]).output()?;
+        if !known.status.success() && !Path::new(&kernel).exists() {
+            return Ok(Completion::ignored_with("there is no kernel called faults: tests/faults/README.md"));
+        }
+        if let Some(why) = missing() {
+            return Ok(Completion::ignored_with(why));
+        }
+        let append = format!("keys_fault={fault}:web");
+        let run = run(&[
+            "--accel",
+            "tcg",
+            "--kernel",
+            &kernel,
+            "--append",
+            &append,
+            "--timeout",
+            "3s",
+            NAMED,
+            CASE,
+        ]);
+        // What does not join by that name is not to blame.
+        run.says(if code == 0 { "2 passed" } else { "1 passed" })?;
+        run.ends(code, told).map(|()| Completion::Completed)
+    })
+}
+
+fn skc(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skc"));
+    command.arg("run").args(args).stdin(Stdio::null());
+    command
+}
+
+/// What a run came to.
+struct Run {
+    code: Option<i32>,
+    text: String,
+}
+
+fn run(args: &[&str]) -> Run {
+    Run::of(&mut skc(args))
+}
+
+impl Run {
+    fn of(command: &mut Command) -> Run {
+        match command.output() {
+            Ok(Output { status, stdout, stderr }) => {
+                let text = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+                Run { code: status.code(), text }
+            }
+            Err(error) => Run { code: None, text: error.to_string() },
+        }
+    }
+
+    fn says(&self, told: &str) -> Result<(), Failed> {
+        match self.text.contains(told) {
+            true => Ok(()),
+            false => Err(format!("nothing is said of `{told}`:\n{}", self.text).into()),
+        }
+    }
+
+    /// The exit code, and something that is said.
+    fn ends(&self, code: i32, told: &str) -> Result<(), Failed> {
+        if self.code != Some(code) {
+            return Err(format!("exit code {:?}, and not {code}:\n{}", self.code, self.text).into());
+        }
+        self.says(told)
+    }
+}
+
+/// A QEMU that does something else first.
+struct Wrapper {
+    folder: tempfile::TempDir,
+}
+
+impl Wrapper {
+    /// What a shell does before it becomes QEMU; $HERE is a folder of the test's own.
+    fn new(first: &str) -> Result<Wrapper, Failed> {
+        let folder = tempfile::tempdir()?;
+        let path = std::env::var("PATH")?;
+        let here = folder.path().display();
+        let script = format!("#!/bin/sh\nHERE={here}\nPATH={path}\n{first}\nexec {QEMU} \"$@\" $MORE\n");
+        let file = folder.path().join(QEMU);
+        fs::write(&file, script)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+        Ok(Wrapper { folder })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let path = format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = skc(args);
+        command.env("PATH", path);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        Run::of(&mut self.command(args))
+    }
+}
+
+/// Every case passes, or is skipped for a reason that is no VM's, or deviates as recorded.
+fn the_suite() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let report = folder.path().display().to_string();
+    run(&["--kernel", OLD, "--kernel", NEW, "--report", &report]).ends(0, "2 of 2 kernels as expected")?;
+    for kernel in [OLD, NEW] {
+        let report: Value =
+            serde_json::from_str(&fs::read_to_string(folder.path().join(kernel).join("report.json"))?)?;
+        let text = report.to_string();
+        let series = kernel.trim_start_matches("debian-");
+        if !text.contains(&format!("\"release\":\"{series}.")) || !text.contains("\"place\":\"qemu ") {
+            return Err(format!("{kernel}: the report is of another target").into());
+        }
+        if text.contains("run it in a VM") {
+            return Err(format!("{kernel}: a case that takes a VM was skipped in one").into());
+        }
+    }
+    Ok(())
+}
+
+/// A kernel panics in a case that runs; the others play on other machines.
+fn a_panic() -> Result<(), Failed> {
+    // An interrupt that the kernel was told to panic of, when a machine has run for a while.
+    let wrapper = Wrapper::new(
+        "case \"$*\" in *incoming*) [ -e $HERE/once ] || { touch $HERE/once; MORE=\"-qmp unix:$HERE/qmp,server,nowait\"; }; esac",
+    )?;
+    // None of these cases takes a machine of its own: the first one plays them all.
+    let args = [
+        "--accel",
+        "tcg",
+        "--kernel",
+        NEW,
+        "--append",
+        "unknown_nmi_panic",
+        "--jobs",
+        "1",
+        "--order",
+        "name",
+        "link",
+        "possession",
+    ];
+    let mut child = wrapper.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let socket = wrapper.folder.path().join("qmp");
+    await_that("QEMU's monitor", Duration::from_secs(100), || socket.exists())?;
+    thread::sleep(Duration::from_millis(1500));
+    inject(&socket)?;
+    let mut text = String::new();
+    child.stdout.take().ok_or("no output")?.read_to_string(&mut text)?;
+    let run = Run { code: child.wait()?.code(), text };
+    // It does not panic again, and no case is lost.
+    run.says("Kernel panic - not syncing: NMI")?;
+    run.says("and not when the case was played again")?;
+    run.ends(1, "1 crashed")?;
+    match run.text.contains("never ran") || run.text.contains("broken") {
+        true => Err(format!("cases were lost:\n{}", run.text).into()),
+        false => Ok(()),
+    }
+}
+
+fn inject(socket: &Path) -> Result<(), Failed> {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    for command in ["qmp_capabilities", "inject-nmi"] {
+        lines.next().ok_or("the monitor is silent")??;
+        writeln!(stream, "{{\"execute\": \"{command}\"}}")?;
+    }
+    lines.next().ok_or("the monitor is silent")??;
+    Ok(())
+}
+
+/// Machines that go away by no fault of the kernel: their cases are broken, and all others play.
+fn machines_that_are_killed() -> Result<(), Failed> {
+    let mark = tempfile::tempdir()?;
+    let args = ["--accel", "tcg", "--kernel", NEW, "--jobs", "2", "join"];
+    let mut child =
+        skc(&args).env("SKC_TEST_MARK", mark.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    await_that("two machines", Duration::from_secs(100), || copies(mark.path()).len() == 2)?;
+    thread::sleep(Duration::from_millis(700));
+    for process in copies(mark.path()) {
+        kill(Pid::from_raw(process), Signal::SIGKILL)?;
+    }
+    let mut text = String::new();
+    child.stdout.take().ok_or("no output")?.read_to_string(&mut text)?;
+    let run = Run { code: child.wait()?.code(), text };
+    run.says("the worker died: it was killed by SIGKILL")?;
+    run.ends(3, "BROKEN")?;
+    match run.text.contains("never ran") || run.text.contains("crashed") {
+        true => Err(format!("cases were lost, or the kernel was blamed:\n{}", run.text).into()),
+        false => Ok(()),
+    }
+}
+
+fn nothing_is_left() -> Result<(), Failed> {
+    let mark = tempfile::tempdir()?;
+    for wait in [300, 1500, 6000] {
+        let mut child = skc(&["--accel", "tcg", "--kernel", NEW])
+            .env("SKC_TEST_MARK", mark.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        thread::sleep(Duration::from_millis(wait));
+        child.kill()?;
+        child.wait()?;
+        await_that("the end of all processes", ENDING, || marked(mark.path()).is_empty())?;
+    }
+    Ok(())
+}
+
+/// The processes with the mark in their environment, and their command lines.
+fn marked(mark: &Path) -> Vec<(i32, String)> {
+    let mark = mark.to_string_lossy().into_owned();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let found = entries.filter_map(|entry| {
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        let environment = fs::read(entry.path().join("environ")).ok()?;
+        let words = fs::read(entry.path().join("cmdline")).ok()?;
+        String::from_utf8_lossy(&environment)
+            .contains(&mark)
+            .then(|| (process, String::from_utf8_lossy(&words).replace('\0', " ")))
+    });
+    found.collect()
+}
+
+/// The processes of QEMU that are copies of a machine.
+fn copies(mark: &Path) -> Vec<i32> {
+    let is_copy = |line: &str| line.starts_with(QEMU) && line.contains("-incoming");
+    marked(mark).into_iter().filter(|(_, line)| is_copy(line)).map(|(process, _)| process).collect()
+}
+
+fn await_that(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Result<(), Failed> {
+    let deadline = Instant::now() + limit;
+    while !holds() {
+        if Instant::now() > deadline {
+            return Err(format!("{what}: not within {} s", limit.as_secs()).into());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
