@@ -198,7 +198,7 @@ impl std::fmt::Display for Flaw {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
-    Header(Header),
+    Header(Box<Header>),
     Case(Box<CaseRecord>),
     Footer(Footer),
 }
@@ -213,7 +213,7 @@ impl<W: Write> Writer<W> {
     /// Begins with the header.
     pub fn new(out: W, header: &Header) -> io::Result<Writer<W>> {
         let mut writer = Writer { out, cases: 0 };
-        writer.line(&Line::Header(header.clone()))?;
+        writer.line(&Line::Header(Box::new(header.clone())))?;
         Ok(writer)
     }
 
@@ -297,7 +297,7 @@ fn header(line: &[u8]) -> Result<Header, Flaw> {
         return Err(Flaw::Format(any.header.format));
     }
     match serde_json::from_slice(line) {
-        Ok(Line::Header(header)) => Ok(header),
+        Ok(Line::Header(header)) => Ok(*header),
         Ok(_) => Err(Flaw::Empty),
         Err(error) => Err(Flaw::Line(1, explain(&error))),
     }

@@ -7,7 +7,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -90,11 +89,7 @@ impl Runner for Command {
         let streams =
             Streams { input: input.into(), output: output.into(), errors: console.try_clone()?.into() };
         let guarded = Guarded::start(&self.skc, &self.words, streams, Vec::new())?;
-        Ok(Link {
-            orders,
-            words: OwnedFd::from(words),
-            life: Box::new(Started { guarded, console, read: 0 }),
-        })
+        Ok(Link { orders, words, life: Box::new(Started { guarded, console, read: 0 }) })
     }
 
     fn place(&self) -> String {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -95,7 +94,7 @@ fn the_program_has_no_descriptors_but_those_it_is_given() {
     let (out, output) = pipe2(OFlag::O_CLOEXEC).unwrap();
     let streams =
         Streams { input: Stdio::null(), output: output.try_clone().unwrap().into(), errors: output.into() };
-    let mapping = FdMapping { parent_fd: OwnedFd::from(far), child_fd: 5 };
+    let mapping = FdMapping { parent_fd: far, child_fd: 5 };
     let mut guarded = Guarded::start(skc(), &words, streams, vec![mapping]).unwrap();
     // Whoever runs the tests may let them inherit some: a program without a guard has those as well.
     let plain = Command::new("ls").arg("/proc/self/fd").stdin(Stdio::null()).output().unwrap().stdout;

@@ -130,7 +130,7 @@ fn a_record_that_vanished_is_missed_by_the_footer() {
 
 #[rstest]
 #[case::other_fields(r#"{"header":{"format":2,"kernels":["6.1"]}}"#)]
-#[case::same_fields(&serde_json::to_string(&Line::Header(Header { format: 2, ..header() })).unwrap())]
+#[case::same_fields(&serde_json::to_string(&Line::Header(Box::new(Header { format: 2, ..header() }))).unwrap())]
 fn another_format_is_named_as_such(#[case] line: &str) {
     assert_eq!(read_lines(&[line]).unwrap_err(), Flaw::Format(2));
 }

@@ -113,7 +113,10 @@ impl Session<'_> {
         let mut codes = Vec::new();
         let (ready, next) = sync_channel(0);
         thread::scope(|scope| {
-            scope.spawn(move || wanted.iter().try_for_each(|wanted| ready.send(opener.open(wanted))));
+            // Nobody takes the next one any more: then there is no need for another.
+            scope.spawn(move || {
+                wanted.iter().take_while(|wanted| ready.send(opener.open(wanted)).is_ok()).count()
+            });
             for (wanted, opened) in wanted.iter().zip(&next) {
                 let tested = match opened {
                     Ok(pool) => self.test_one(wanted, pool),
