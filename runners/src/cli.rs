@@ -213,8 +213,8 @@ enum Deviations {
 #[command(next_help_heading = "What to test")]
 struct Targets {
     /// A kernel to boot in virtual machines (QEMU): a name of the catalogue as in debian-6.12 (see `skc
-    /// kernels`), `all` of it, a bzImage, a kernel's build tree, or a package (.deb) that holds one; `host`
-    /// is the running kernel. May be repeated: one report for each, and a table at the end
+    /// kernels`), `all` of it, a bzImage, a kernel's build tree, or a package (.deb) that holds one; `uml`
+    /// is User Mode Linux, a kernel that is a process; `host` is the running kernel. May be repeated: one report for each, and a table at the end
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
     #[command(flatten)]
@@ -228,7 +228,7 @@ struct Targets {
     /// Memory of a virtual machine in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=65536))]
     memory: u32,
-    /// Processors of a virtual machine
+    /// Processors of a virtual machine of QEMU
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     smp: u16,
     /// How long a boot may take; emulated, beside other work, it takes ten times as long as alone

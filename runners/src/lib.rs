@@ -8,7 +8,9 @@ pub mod console;
 pub mod guest;
 pub mod command;
 pub mod local;
+pub(crate) mod machine;
 pub mod qemu;
+pub mod uml;
 pub mod remote;
 pub mod pool;
 pub mod interrupt;
@@ -37,6 +39,11 @@ pub trait Runner: Send + Sync {
     /// If each worker has a machine of its own, which costs little to replace, and which a case may kill
     /// or leave unfit for the next.
     fn has_machines(&self) -> bool {
+        false
+    }
+
+    /// If a worker can be copied, as [`Life::freeze`] does it.
+    fn can_copy(&self) -> bool {
         false
     }
 

@@ -78,7 +78,7 @@ impl Pool {
         };
         let mut notes = Vec::new();
         let (mut idle, mut template) = (Vec::new(), None);
-        match runner.has_machines() {
+        match runner.can_copy() {
             true => match first.freeze() {
                 Ok(frozen) => template = Some(frozen),
                 Err(why) => notes.push(format!("each machine is booted, because none can be copied: {why}")),

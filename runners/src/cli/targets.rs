@@ -11,6 +11,7 @@ use runners::qemu::accelerator::Accelerator;
 use runners::qemu::command::Machine;
 use runners::qemu::{Qemu, Wish};
 use runners::remote::Unstarted;
+use runners::uml::Uml;
 use vm_images::initramfs::initramfs;
 use vm_images::{Kernel, Store, manifest};
 
@@ -19,6 +20,8 @@ use super::{Targets, Terminal, Trouble};
 
 /// The name of the running kernel.
 const HOST: &str = "host";
+/// The name of User Mode Linux.
+const UML: &str = "uml";
 /// The name of every kernel of the catalogue.
 const ALL: &str = "all";
 
@@ -33,6 +36,7 @@ pub(super) struct Wanted {
 
 enum How {
     Host,
+    Uml,
     Kernel(Box<Kernel>),
     Command(String),
     /// Why it cannot be had.
@@ -54,6 +58,7 @@ pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Resu
         }
         let how = match reference.as_str() {
             HOST => How::Host,
+            UML => How::Uml,
             _ => match acquire(&reference, &mut fetching) {
                 Ok(kernel) => How::Kernel(Box::new(kernel)),
                 Err(vm_images::Error::Reference(why)) => return Err(Trouble::Usage(why)),
@@ -116,6 +121,7 @@ impl<'a> Opener<'a> {
     pub(super) fn open(&self, wanted: &Wanted) -> Result<Pool, Unopened> {
         let runner: Box<dyn runners::Runner> = match &wanted.how {
             How::Host => Box::new(Local::new()),
+            How::Uml => Box::new(self.user_mode()?),
             How::Kernel(kernel) => Box::new(self.boot(kernel)?),
             How::Command(command) => {
                 self.args.reach.runner(command).map_err(|trouble| Unopened::Trouble(trouble.to_string()))?
@@ -127,10 +133,19 @@ impl<'a> Opener<'a> {
         Ok(pool.fresh(self.args.fresh_vm))
     }
 
+    fn user_mode(&self) -> Result<Uml, Unopened> {
+        if self.args.smp > 1 || self.args.accel != Wish::Auto {
+            self.terminal.note(
+                "uml: --smp and --accel have no say: it has one processor, and needs nothing to execute it",
+            );
+        }
+        let append = self.args.append.as_deref().unwrap_or_default();
+        let (limit, stop) = (self.args.boot_timeout, Arc::clone(&self.stop));
+        Uml::new(self.args.memory, append, &initramfs_of_this()?, limit, stop).map_err(trouble)
+    }
+
     fn boot(&self, kernel: &Kernel) -> Result<Qemu, Unopened> {
-        let trouble = |error: std::io::Error| Unopened::Trouble(error.to_string());
-        let program = std::fs::read("/proc/self/exe").map_err(trouble)?;
-        let initramfs = initramfs(&program, &[]).map_err(trouble)?;
+        let initramfs = initramfs_of_this()?;
         let machine = Machine {
             kernel: kernel.image.clone(),
             append: self.args.append.clone().unwrap_or_default(),
@@ -145,6 +160,16 @@ impl<'a> Opener<'a> {
         qemu.notes().iter().for_each(|note| self.terminal.note(note));
         Ok(qemu)
     }
+}
+
+/// The file system that a machine starts with: this program as its process 1.
+fn initramfs_of_this() -> Result<Vec<u8>, Unopened> {
+    let program = std::fs::read("/proc/self/exe").map_err(trouble)?;
+    initramfs(&program, &[]).map_err(trouble)
+}
+
+fn trouble(error: std::io::Error) -> Unopened {
+    Unopened::Trouble(error.to_string())
 }
 
 /// Why there is no pool.

@@ -8,24 +8,22 @@ use std::path::PathBuf;
 
 use super::accelerator::Accelerator;
 
-/// Descriptors that QEMU inherits, by the numbers that its command line uses.
-pub mod fd {
-    /// The guest's second serial port, to the coordinator: a socket.
-    pub const PORT: i32 = 3;
-    /// The guest's first serial port, where its kernel prints: a file.
-    pub const CONSOLE: i32 = 4;
+/// Descriptors that QEMU inherits, by the numbers that its command line uses: its first serial port is the
+/// console, its second the port.
+pub(super) mod fd {
+    use crate::machine::fd::FREE;
+    pub(crate) use crate::machine::fd::{CONSOLE, INITRAMFS, PORT};
+
     /// QEMU's monitor (QMP): a socket.
-    pub const MONITOR: i32 = 5;
-    /// The initramfs: a file.
-    pub const INITRAMFS: i32 = 6;
+    pub(crate) const MONITOR: i32 = FREE;
     /// The guest's memory: a file.
-    pub const MEMORY: i32 = 7;
+    pub(crate) const MEMORY: i32 = FREE + 1;
 }
 
 /// Where a guest's memory lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// In the file [`fd::MEMORY`], where every write ends up.
+    /// In the file `fd::MEMORY`, where every write ends up.
     Shared,
     /// A private copy of that file, made page by page on the first write.
     Copied,

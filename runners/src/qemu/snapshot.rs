@@ -44,7 +44,7 @@ impl Snapshot {
         })?;
         // It may be gone before it answers.
         let _ = monitor.execute("quit", json!({}));
-        process.ended(QUIT);
+        process.machine.ended(QUIT);
         Ok(Snapshot { memory, state })
     }
 
