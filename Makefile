@@ -14,9 +14,11 @@ run: needs
 	cargo run --quiet --release --locked --package runners -- run $(SKC_ARGS)
 
 # The cases are the tests of `conformance`, which says why it ignores those that it does.
-# A test lets a case run keyctl(1), to see what it is kept from. Another plays the suite on gVisor, by runsc(8),
-# whose first release with session keyrings is 20240729: Debian 12 has it in its backports.
-test: PROGRAMS = yes
+# Programs that tests start, each with its package: keyctl(1) is kept from things by a case; gpg(1) signs mirrors that
+# the tests make; the others have workers below them. Where the runsc that is installed is older than 20240729, and
+# so without session keyrings, the test of gVisor fetches Debian 13's.
+test: PROGRAMS = keyctl:keyutils runsc:runsc gpg:gnupg patch:patch xz:xz-utils \
+    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static
 test: needs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -37,7 +39,7 @@ needs:
 	    { echo "A Rust toolchain is needed, 1.88 or later: see rustup.rs" >&2; exit 3; }
 	@missing=; \
 	echo 'int main(void) { return 0; }' | cc -static -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
-	$(if $(PROGRAMS),command -v keyctl >/dev/null || missing="$$missing keyutils"; command -v runsc >/dev/null || missing="$$missing runsc";) \
+	$(foreach program,$(PROGRAMS),command -v $(word 1,$(subst :, ,$(program))) >/dev/null || missing="$$missing $(word 2,$(subst :, ,$(program)))";) \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        echo "Installing$$missing"; \

@@ -1,8 +1,9 @@
 //! Known differences of targets: `cases/deviations.yaml`, and how a record stands to it.
 //!
 //! An entry is strict: it names the step that fails and what is observed there. A pass, or another
-//! failure, is unexpected until the entry goes. What kernels rightly did in their time is no deviation;
-//! `before` and `since` in the case say that.
+//! failure, is unexpected until the entry goes; only where a target does now the one and now the other,
+//! and the entry says so, may the case pass as well. What kernels rightly did in their time is no
+//! deviation; `before` and `since` in the case say that.
 
 use crate::case::diagnostic::{Problems, Source, shown};
 use crate::case::fields::Fields;
@@ -21,8 +22,10 @@ pub struct Deviation {
     pub on: On,
     /// The step that fails.
     pub at: At,
-    /// What is observed there, with `*` for any characters.
+    /// What is observed there, with `*` for any characters, or [`SERIAL`].
     pub observed: String,
+    /// If the target differs in some runs and not in others, so that a pass is expected as well.
+    pub sometimes: bool,
     /// Why.
     pub because: String,
     /// Where it was reported.
@@ -101,6 +104,8 @@ pub fn standing(deviations: &[Deviation], case: &Case, record: &CaseRecord, targ
     let Some(first) = recorded.clone().next() else { return Standing::Plain };
     let unexpected = || Standing::Unexpected { recorded: format!("{}: {}", first.at, first.observed) };
     match record.verdict {
+        // One entry that is always seen is enough for a pass to be wrong.
+        Verdict::Pass if recorded.all(|entry| entry.sometimes) => Standing::Plain,
         Verdict::Pass => unexpected(),
         Verdict::Fail => match recorded.find(|entry| entry.is_seen(case, record)) {
             Some(seen) => Standing::Deviates { because: seen.because.clone() },
@@ -126,8 +131,19 @@ impl Deviation {
                 At::Step(number) => step_number(case, step.line) == Some(*number),
                 At::Calls(calls) => calls.iter().any(|call| is_call(call, &step.text)),
             };
-            there && matches(&self.observed, &step.observed.text)
+            there && is_observed(&self.observed, &step.observed.text)
         })
+    }
+}
+
+/// What stands for any serial of a key in `observed`, so that no error is taken for one.
+const SERIAL: &str = "serial";
+
+/// If what was observed is what an entry says.
+fn is_observed(recorded: &str, text: &str) -> bool {
+    match recorded {
+        SERIAL => text.parse::<i32>().is_ok_and(|number| number > 0),
+        pattern => matches(pattern, text),
     }
 }
 
@@ -190,7 +206,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-const KEYS: &[&str] = &["case", "on", "step", "calls", "observed", "because", "link"];
+const KEYS: &[&str] = &["case", "on", "step", "calls", "observed", "sometimes", "because", "link"];
 const ON_KEYS: &[&str] = &["kernel", "implementation", "version", "release"];
 
 /// Reads the deviations.
@@ -224,10 +240,28 @@ fn deviation(fields: &mut Fields<'_, '_>, node: &Node) -> Option<Deviation> {
         None => fields.required(node, "step").and_then(|node| step(fields, node)).map(At::Step),
     };
     let observed = required_text(fields, node, "observed");
+    let sometimes = node.get("sometimes").is_some_and(|node| sometimes(fields, node));
     let because = required_text(fields, node, "because");
     let link = node.get("link").and_then(|node| fields.text(node, "link")).map(|link| link.text.clone());
     let place = node.get("case").or(node.get("calls")).unwrap_or(node).place.clone();
-    Some(Deviation { cases: cases?, on: on?, at: at?, observed: observed?, because: because?, link, place })
+    Some(Deviation {
+        cases: cases?,
+        on: on?,
+        at: at?,
+        observed: observed?,
+        sometimes,
+        because: because?,
+        link,
+        place,
+    })
+}
+
+fn sometimes(fields: &mut Fields<'_, '_>, node: &Node) -> bool {
+    let is_true = matches!(&node.data, Data::Scalar(scalar) if scalar.text == "true");
+    if !is_true {
+        fields.error(node.place.clone(), "`sometimes` is `true`, or is left out");
+    }
+    is_true
 }
 
 fn required_text(fields: &mut Fields<'_, '_>, node: &Node, key: &str) -> Option<String> {

@@ -141,8 +141,8 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
     if case.actors.iter().any(|actor| actor.session == Session::None) {
         has(
             Feature::NoSession,
-            "needs a process that never had a session keyring, and this one inherited one: run it in a VM, \
-             or start skc where no ancestor has joined one",
+            "needs a process that never had a session keyring, and whatever starts here has one: run it in a \
+             VM, or start skc where no ancestor has joined one",
         )?;
     }
     if calls.iter().any(|(_, abi)| *abi == Abi::Compat32) {

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::plan::Plan;
 use harness::record::{CaseRecord, Verdict};
@@ -24,6 +24,9 @@ use crate::remote::{Answer, Remote, Template, Unstarted, crashed_later};
 
 /// How many starts in a row may fail before no further one is tried.
 const STARTS: u32 = 3;
+/// For how long a start is tried again: less than a worker has for its first word, so that what was silent
+/// for all of that time is not asked a second time.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a machine goes on after its last case, so that what the kernel does late is seen; and how
 /// long if it has played just one.
 const LINGER: Duration = Duration::from_millis(200);
@@ -68,11 +71,13 @@ impl Pool {
         programs: BTreeSet<String>,
         stop: Arc<Stop>,
     ) -> Result<Pool, Unstarted> {
-        let mut failures = 0;
+        let (begun, mut failures) = (Instant::now(), 0);
         let (first, target) = loop {
             match Remote::start(&*runner, &programs, &stop) {
                 Ok(started) => break started,
-                Err(Unstarted::Failed(_)) if failures + 1 < STARTS => failures += 1,
+                Err(Unstarted::Failed(_)) if failures + 1 < STARTS && begun.elapsed() < PATIENCE => {
+                    failures += 1
+                }
                 Err(unstarted) => return Err(unstarted),
             }
         };
@@ -251,12 +256,13 @@ impl Pool {
         if let Some(remote) = idle {
             return Ok(remote);
         }
+        let begun = Instant::now();
         loop {
             if self.stop.is_asked() {
                 return Err(Unstarted::Stopped);
             }
             let (failed, why) = locked(&self.failures).clone();
-            if failed >= STARTS {
+            if failed >= STARTS || failed > 0 && begun.elapsed() >= PATIENCE {
                 return Err(Unstarted::Failed(why));
             }
             let why = match self.make() {

@@ -1,7 +1,11 @@
 //! Workers at the other end of a command, whatever the command does: a result, or a reason why there is none.
 
+use std::env::{self, JoinPathsError};
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
+use std::iter;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::thread;
@@ -10,9 +14,15 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
+use vm_images::Store;
+use vm_images::acquire::package;
 
 /// A case that plays everywhere.
 const CASE: &str = "join/anonymous";
+/// A sandbox that is an implementation of its own, and the date of its first release with session keyrings.
+const GVISOR: &str = "runsc --network=none do";
+const WITH_KEYRINGS: &str = "20240729";
 /// How long processes may take to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -52,46 +62,136 @@ fn main() -> ExitCode {
             let args = ["--command", "timeout -s KILL 0.3 {}", "--jobs", "1", "--repeat", "300", CASE];
             ends(&args, 1, "the worker died: it was killed by SIGKILL")
         }),
-        Trial::test("a_silent_command_is_stopped", stopped),
-        Trial::test("nothing_is_left_by_kill_9", killed),
-        Trial::ignorable_test("a_root_without_proc", || {
-            if !nix::unistd::geteuid().is_root() {
-                return Ok(Completion::ignored_with("chroot(8) takes root"));
+        Trial::test("a_command_that_prints_without_end", || {
+            let begun = Instant::now();
+            let chatter = "sh -c 'while sleep 0.01; do echo and another thing; done'";
+            ends(&["--command", chatter, CASE], 3, "nothing was heard from the worker for 30 s")?;
+            // It is not asked again, as one would be that fails at once.
+            match begun.elapsed() {
+                long if long > Duration::from_secs(50) => Err(format!("it took {long:?}").into()),
+                _ => Ok(()),
             }
-            let root = tempfile::tempdir()?;
-            fs::copy(env!("CARGO_BIN_EXE_skc"), root.path().join("skc"))?;
-            let command = format!("chroot {}", root.path().display());
-            ends(
-                &["--command", &command, "--program", "/skc", CASE],
-                3,
-                "/proc cannot be read, and is needed",
-            )?;
+        }),
+        // ssh(1) hands its words to a shell as one, and sshd(8) gives that a fresh environment.
+        Trial::test("a_shell_as_ssh_starts_one", || {
+            let ssh = r#"env -i sh -c 'echo Welcome; exec sh -c "$*"' ssh {}"#;
+            ends(&["--command", ssh, CASE], 0, "1 passed")
+        }),
+        Trial::test("without_new_privileges", || {
+            let case = "exec/file-capabilities";
+            ends(&["--command", "setpriv --no-new-privs", CASE, case], 0, "no_new_privs is set here")
+        }),
+        Trial::ignorable_test("a_kernel_that_is_emulated", || {
+            let emulator = "qemu-x86_64-static";
+            if Command::new(emulator).arg("--version").output().is_err() {
+                return Ok(Completion::ignored_with(format!("{emulator} is not installed")));
+            }
+            // It makes no namespaces.
+            ends(&["--command", emulator, CASE], 3, "new namespaces are refused (EINVAL")?;
             Ok(Completion::Completed)
         }),
+        Trial::test("a_silent_command_is_stopped", stopped),
+        Trial::test("nothing_is_left_by_kill_9", killed),
+        in_a_root("a_root_without_proc", "chroot .", 3, "/proc cannot be read, and is needed"),
+        // The kernel makes no user namespaces below chroot(2).
+        in_a_root(
+            "a_changed_root",
+            "sh -c 'mount -t proc proc proc && exec chroot . {}'",
+            3,
+            "new namespaces are refused (EPERM",
+        ),
+        in_a_root(
+            "a_root_of_its_own",
+            "sh -c 'mount -t proc proc proc && pivot_root . old && exec {}'",
+            0,
+            "1 passed",
+        ),
     ];
+    trials.push(Trial::ignorable_test("an_implementation_without_keys", || {
+        Ok(match installed_gvisor() {
+            Err(why) => Completion::ignored_with(why),
+            Ok(version) if *version >= *WITH_KEYRINGS => {
+                Completion::ignored_with(format!("runsc {version} has session keyrings"))
+            }
+            Ok(_) => {
+                ends(&["--command", GVISOR], 4, "the target has no key facility")?;
+                Completion::Completed
+            }
+        })
+    }));
     trials.push(Trial::ignorable_test("gvisor_deviates_as_recorded", || {
-        if let Some(why) = no_gvisor() {
-            return Ok(Completion::ignored_with(why));
+        let fetched = match installed_gvisor() {
+            Err(why) => return Ok(Completion::ignored_with(why)),
+            Ok(version) if *version >= *WITH_KEYRINGS => None,
+            Ok(_) => match fetched_gvisor() {
+                Ok(folder) => Some(folder),
+                Err(why) => return Ok(Completion::ignored_with(why)),
+            },
+        };
+        let mut run = skc(&["--command", GVISOR]);
+        if let Some(folder) = &fetched {
+            run.env("PATH", path_with(&folder.path().join("usr/bin"))?);
         }
-        ends(&["--command", "runsc --network=none do"], 0, "gvisor")?;
+        comes_to(&mut run, 0, "\ngvisor ")?;
         Ok(Completion::Completed)
     }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Why the suite cannot be played on gVisor here.
-fn no_gvisor() -> Option<String> {
+/// A command in a root that holds `skc` and nothing else, in a mount namespace of its own.
+fn in_a_root(name: &str, command: &'static str, code: i32, told: &'static str) -> Trial {
+    Trial::ignorable_test(name, move || {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(Completion::ignored_with("another root takes root"));
+        }
+        let root = tempfile::tempdir()?;
+        for folder in ["proc", "old"] {
+            fs::create_dir(root.path().join(folder))?;
+        }
+        fs::copy(env!("CARGO_BIN_EXE_skc"), root.path().join("skc"))?;
+        let root = root.path().display();
+        let command = format!(
+            "unshare --mount sh -c 'mount --bind {root} {root} && cd {root} && exec \"$@\"' sh {command}"
+        );
+        ends(&["--command", &command, "--program", "/skc", CASE], code, told)?;
+        Ok(Completion::Completed)
+    })
+}
+
+/// The date of the runsc(8) that is installed, or why it cannot be used.
+fn installed_gvisor() -> Result<String, String> {
     let Ok(output) = Command::new("runsc").arg("--version").output() else {
-        return Some("runsc is not installed".into());
+        return Err("runsc is not installed".into());
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    let date =
-        text.split(|char: char| !char.is_ascii_digit()).find(|word| word.len() == 8).unwrap_or_default();
-    if date < "20240729" {
-        return Some(format!("runsc {date} has no session keyrings: 20240729 does"));
-    }
+    let date = text.split(|char: char| !char.is_ascii_digit()).find(|word| word.len() == 8);
     let works = Command::new("runsc").args(["--network=none", "do", "true"]).output();
-    (!works.is_ok_and(|output| output.status.success())).then(|| "runsc does not work here".into())
+    match date {
+        None => Err("runsc does not tell its version".into()),
+        Some(_) if !works.is_ok_and(|output| output.status.success()) => {
+            Err("runsc does not work here".into())
+        }
+        Some(date) => Ok(date.to_owned()),
+    }
+}
+
+/// A runsc(8) that has session keyrings, unpacked, or why there is none.
+fn fetched_gvisor() -> Result<TempDir, String> {
+    let store = Store::of_user().map_err(|error| error.to_string())?;
+    let package = package(&store, "trixie", "runsc", None, &mut |_| ControlFlow::Continue(()));
+    let package = package.map_err(|error| error.to_string())?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let unpacked = Command::new("dpkg-deb").arg("--extract").args([&package.path, folder.path()]).status();
+    match unpacked {
+        Ok(status) if status.success() => Ok(folder),
+        other => Err(format!("{} cannot be unpacked: {other:?}", package.path.display())),
+    }
+}
+
+/// The search path with a folder before all others.
+fn path_with(folder: &Path) -> Result<OsString, JoinPathsError> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(iter::once(folder.to_owned()).chain(env::split_paths(&path)))
 }
 
 fn skc(args: &[&str]) -> Command {
@@ -102,7 +202,11 @@ fn skc(args: &[&str]) -> Command {
 
 /// A run comes to this exit code, and says this.
 fn ends(args: &[&str], code: i32, told: &str) -> Result<(), Failed> {
-    let Output { status, stdout, stderr } = skc(args).output()?;
+    comes_to(&mut skc(args), code, told)
+}
+
+fn comes_to(run: &mut Command, code: i32, told: &str) -> Result<(), Failed> {
+    let Output { status, stdout, stderr } = run.output()?;
     let text = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
     if status.code() != Some(code) || !text.contains(told) {
         return Err(format!("{status}, and not {code} with `{told}`:\n{text}").into());

@@ -113,6 +113,53 @@ fn an_entry_is_strict(#[case] verdict: Verdict, #[case] failed: Option<(u32, &st
     assert_eq!(word, expected);
 }
 
+#[rstest]
+#[case(&[true], Verdict::Pass, None, "plain")]
+#[case(&[true], Verdict::Fail, Some((7, "EPERM")), "deviates")]
+#[case(&[true], Verdict::Fail, Some((7, "EACCES")), "unexpected")]
+#[case(&[true], Verdict::Fail, Some((6, "EPERM")), "unexpected")]
+#[case(&[true, true], Verdict::Pass, None, "plain")]
+#[case(&[true, false], Verdict::Pass, None, "unexpected")]
+#[case(&[false, true], Verdict::Pass, None, "unexpected")]
+fn what_is_seen_sometimes_may_pass(
+    #[case] sometimes: &[bool],
+    #[case] verdict: Verdict,
+    #[case] failed: Option<(u32, &str)>,
+    #[case] expected: &str,
+) {
+    let (case, record) = played(verdict, failed);
+    let entries: Vec<Deviation> =
+        sometimes.iter().map(|&sometimes| Deviation { sometimes, ..entry("kernel: any") }).collect();
+    let word = match standing(&entries, &case, &record, &target("linux", "6.1.0")) {
+        Standing::Plain => "plain",
+        Standing::Deviates { .. } => "deviates",
+        Standing::Unexpected { .. } => "unexpected",
+    };
+    assert_eq!(word, expected);
+}
+
+#[rstest]
+#[case("serial", "115682002", true)]
+#[case("serial", "0", false)]
+#[case("serial", "-3", false)]
+#[case("serial", "EACCES", false)]
+#[case("serial", "serial", false)]
+#[case("E*", "EACCES", true)]
+#[case("E*", "115682002", false)]
+fn a_serial_is_no_error(#[case] recorded: &str, #[case] text: &str, #[case] expected: bool) {
+    assert_eq!(is_observed(recorded, text), expected);
+}
+
+#[test]
+fn an_entry_is_always_meant_unless_it_says_sometimes() {
+    let read = |more: &str| {
+        let text = format!("- {{case: a/b, on: {{kernel: any}}, step: 2, observed: x, because: y{more}}}");
+        deviations(&text).unwrap()[0].sometimes
+    };
+    assert!(!read(""));
+    assert!(read(", sometimes: true"));
+}
+
 fn gvisor(version: Option<&str>) -> Target {
     Target { implementation_version: version.map(str::to_owned), ..target("gvisor", "4.4.0") }
 }
@@ -229,6 +276,10 @@ fn a_star_stands_for_any_characters(#[case] pattern: &str, #[case] text: &str, #
 #[case(
     "{case: a, on: {kernel: any, version: 1.0}, step: 1, observed: x, because: y}",
     "`1.0` is no range of versions of an `implementation`"
+)]
+#[case(
+    "{case: a, on: {kernel: any}, step: 1, observed: x, because: y, sometimes: 'no'}",
+    "`sometimes` is `true`, or is left out"
 )]
 #[case(
     "{case: a, on: {kernel: any}, step: 1, observed: x, because: y, lnk: z}",

@@ -46,6 +46,10 @@ enum How {
 /// Finds what the command line asks for; kernels that are not there are fetched. What cannot be had is
 /// an error only where nothing else is asked for.
 pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Result<Vec<Wanted>, Trouble> {
+    if let Some(command) = &args.reach.command {
+        // Who wrote it wrong need not wait for kernels to be told.
+        args.reach.runner(command)?;
+    }
     let mut fetching = Fetching::new(terminal, Arc::clone(stop));
     let mut wanted: Vec<Wanted> = Vec::new();
     let names = args.kernel.iter().flat_map(|name| match name.as_str() {
