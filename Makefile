@@ -15,7 +15,8 @@ run: needs
 
 # The cases are the tests of `conformance`, which says why it ignores those that it does.
 # A test lets a case run keyctl(1), to see what it is kept from. Another plays the suite on gVisor, by runsc(8),
-# whose first release with session keyrings is 20240729: Debian 12 has it in its backports.
+# whose first release with session keyrings is 20240729: Debian 12 has it in its backports. One
+# plays it on User Mode Linux.
 test: PROGRAMS = yes
 test: needs
 	cargo fmt --all --check
@@ -37,7 +38,7 @@ needs:
 	    { echo "A Rust toolchain is needed, 1.88 or later: see rustup.rs" >&2; exit 3; }
 	@missing=; \
 	echo 'int main(void) { return 0; }' | cc -static -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
-	$(if $(PROGRAMS),command -v keyctl >/dev/null || missing="$$missing keyutils"; command -v runsc >/dev/null || missing="$$missing runsc";) \
+	$(if $(PROGRAMS),command -v keyctl >/dev/null || missing="$$missing keyutils"; command -v runsc >/dev/null || missing="$$missing runsc"; command -v linux.uml >/dev/null || missing="$$missing user-mode-linux";) \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        echo "Installing$$missing"; \
