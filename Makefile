@@ -18,7 +18,7 @@ run: needs
 # the tests make; the others have workers below them. Where the runsc that is installed is older than 20240729, and
 # so without session keyrings, the test of gVisor fetches Debian 13's.
 test: PROGRAMS = keyctl:keyutils runsc:runsc gpg:gnupg patch:patch xz:xz-utils \
-    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static
+    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux
 test: needs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -69,6 +69,9 @@ pub struct On {
     pub own_until: Option<Version>,
     /// The release that uname(2) gives, with `*` for any characters: a vendor's kernels.
     pub release: Option<String>,
+    /// How the target is reached, as reports say it, with `*` for any characters: kernels for a machine that
+    /// uname(2) does not tell from others.
+    pub place: Option<String>,
 }
 
 impl On {
@@ -81,6 +84,7 @@ impl On {
             && self.from.is_none_or(|from| target.version >= from)
             && self.until.is_none_or(|until| target.version < until)
             && self.release.as_ref().is_none_or(|release| matches(release, &target.release))
+            && self.place.as_ref().is_none_or(|place| matches(place, &target.place))
     }
 }
 
@@ -207,7 +211,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 }
 
 const KEYS: &[&str] = &["case", "on", "step", "calls", "observed", "sometimes", "because", "link"];
-const ON_KEYS: &[&str] = &["kernel", "implementation", "version", "release"];
+const ON_KEYS: &[&str] = &["kernel", "implementation", "version", "release", "place"];
 
 /// Reads the deviations.
 pub fn read(source: &Source, problems: &mut Problems) -> Vec<Deviation> {
@@ -313,8 +317,9 @@ fn on(fields: &mut Fields<'_, '_>, node: &Node) -> Option<On> {
     };
     let own = word("version");
     let (implementation, release, kernel) = (word("implementation"), word("release"), word("kernel"));
-    let range = match (&kernel, &implementation, &release) {
-        (None, None, None) => {
+    let place = word("place");
+    let range = match (&kernel, &implementation, &release, &place) {
+        (None, None, None, None) => {
             let error = fields.source.error(node.place.clone(), "`on` names no target");
             fields.push(error.help("`{kernel: any}` means every Linux"));
             return None;
@@ -323,8 +328,8 @@ fn on(fields: &mut Fields<'_, '_>, node: &Node) -> Option<On> {
         (Some(text), ..) => versions(text),
     };
     let Some((from, until)) = range else {
-        let place = node.get("kernel").unwrap_or(node).place.clone();
-        let error = fields.source.error(place, format!("`{}` is no range of kernels", shown(&kernel?)));
+        let at = node.get("kernel").unwrap_or(node).place.clone();
+        let error = fields.source.error(at, format!("`{}` is no range of kernels", shown(&kernel?)));
         fields.push(
             error.help("write any, X.Y, X.Y.., ..X.Z or X.Y..X.Z, where X.Z is the first one without it"),
         );
@@ -335,15 +340,15 @@ fn on(fields: &mut Fields<'_, '_>, node: &Node) -> Option<On> {
         Some(text) => {
             let range = versions(text).filter(|_| implementation.is_some());
             if range.is_none() {
-                let place = node.get("version").unwrap_or(node).place.clone();
+                let at = node.get("version").unwrap_or(node).place.clone();
                 let error = format!("`{}` is no range of versions of an `implementation`", shown(text));
-                fields.error(place, error);
+                fields.error(at, error);
             }
             range?
         }
     };
     let implementation = implementation.unwrap_or_else(|| "linux".into());
-    Some(On { implementation, from, until, own_from, own_until, release })
+    Some(On { implementation, from, until, own_from, own_until, release, place })
 }
 
 /// `any`, `X.Y`, `X.Y..`, `..X.Z`, `X.Y..X.Z`: the first version and the first that is beyond.

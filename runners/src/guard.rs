@@ -241,7 +241,7 @@ fn parent_of(process: i32) -> Option<i32> {
 /// Ends as the program did.
 fn end_as(how: Option<WaitStatus>) -> ! {
     if let Some(WaitStatus::Signaled(_, signal, _)) = how {
-        // The program may have left a core, and one is enough.
+        // Nothing below leaves a core, and nor does this.
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
         let _ = SigSet::empty().thread_set_mask();
         // The language's runtime handles some: its handler gives way to the default, which the next one meets.
@@ -268,6 +268,8 @@ pub fn follow(guard: i32, words: &[OsString]) -> io::Error {
 }
 
 fn ready(guard: i32) -> io::Result<()> {
+    // A core would be a file that stays.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // Had the guard died before that, no signal would ever come.
     if getppid().as_raw() != guard {

@@ -103,8 +103,8 @@ fn place(on: &On) -> String {
     if on.from.is_some() || on.until.is_some() {
         text += &format!(" {}..{}", bound(on.from), bound(on.until));
     }
-    match &on.release {
-        Some(release) => text + &format!(" {release}"),
-        None => text,
+    for part in [&on.release, &on.place].into_iter().flatten() {
+        text += &format!(" {part}");
     }
+    text
 }

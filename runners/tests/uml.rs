@@ -1,0 +1,116 @@
+//! The suite on User Mode Linux: it comes out as recorded, what cannot be booted is told, and nothing is left.
+//! Ignored, with the reason, where linux.uml is not installed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// A case that plays everywhere.
+const CASE: &str = "join/anonymous";
+/// How long machines may take to be there, or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let tests: [(&str, fn() -> Result<(), Failed>); 6] = [
+        ("all_cases_come_out_as_expected", || ends(&[], 0, "uml: ")),
+        ("a_machine_has_the_memory_that_is_asked_for", || {
+            ends(&["--memory", "16", CASE], 3, "User Mode Linux")
+        }),
+        ("arguments_reach_the_kernel", || {
+            ends(
+                &["--append", "rdinit=/none1", CASE],
+                3,
+                "3 boots failed; in the last one User Mode Linux was killed by SIGABRT",
+            )
+        }),
+        ("options_that_have_no_say_are_named", || {
+            ends(&["--smp", "2", CASE], 0, "--smp and --accel have no say")
+        }),
+        ("every_case_may_have_a_machine", || ends(&["--fresh-vm", "join/anonymous*"], 0, "OK")),
+        ("nothing_is_left_by_kill_9", nothing_is_left_by_kill_9),
+    ];
+    let mut trials: Vec<Trial> = tests
+        .into_iter()
+        .map(|(name, test)| Trial::ignorable_test(name, move || where_possible(test)))
+        .collect();
+    trials.push(Trial::test("a_missing_program_is_named_with_its_package", || {
+        let Output { status, stderr, .. } = skc(&[CASE]).env("PATH", "/nowhere").output()?;
+        let text = String::from_utf8_lossy(&stderr);
+        let told = text.contains("linux.uml is not installed: it is in Debian's package user-mode-linux");
+        if status.code() != Some(3) || !told {
+            return Err(format!("{status}: {text}").into());
+        }
+        Ok(())
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn where_possible(test: fn() -> Result<(), Failed>) -> Result<Completion, Failed> {
+    if Command::new("linux.uml").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return Ok(Completion::ignored_with("linux.uml is not here (Debian package user-mode-linux)"));
+    }
+    test().map(|()| Completion::Completed)
+}
+
+fn skc(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skc"));
+    command.args(["run", "--kernel", "uml"]).args(args).stdin(Stdio::null());
+    command
+}
+
+/// A run comes to this exit code, and says this.
+fn ends(args: &[&str], code: i32, told: &str) -> Result<(), Failed> {
+    let Output { status, stdout, stderr } = skc(args).output()?;
+    let text = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    if status.code() != Some(code) || !text.contains(told) {
+        return Err(format!("{status}, and not {code} with `{told}`:\n{text}").into());
+    }
+    Ok(())
+}
+
+/// The processes whose environment has the mark, by their command lines.
+fn processes(mark: &Path) -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let marked = entries.filter(|entry| {
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&*mark.to_string_lossy())
+    });
+    marked.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok()).collect()
+}
+
+fn await_processes(mark: &Path, enough: impl Fn(&[String]) -> bool) -> Result<(), Failed> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = processes(mark);
+        if enough(&found) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("there are {found:?}").into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The machines write wherever they may: so the run has a home and a place for files of its own.
+fn nothing_is_left_by_kill_9() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let mut command = skc(&["--jobs", "2", "--repeat", "100000", CASE]);
+    command.env("HOME", place.path()).env("TMPDIR", place.path()).current_dir(place.path());
+    let mut run: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let machines = |found: &[String]| found.iter().filter(|line| line.starts_with("linux.uml")).count();
+    let there = await_processes(place.path(), |found| machines(found) >= 8);
+    run.kill()?;
+    run.wait()?;
+    there?;
+    await_processes(place.path(), <[String]>::is_empty)?;
+    let left: Vec<_> = fs::read_dir(place.path())?.flatten().map(|entry| entry.path()).collect();
+    if !left.is_empty() {
+        return Err(format!("there are {left:?}").into());
+    }
+    Ok(())
+}
