@@ -14,8 +14,11 @@ const CASE: &str = "join/anonymous";
 /// How long machines may take to be there, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a test does.
+type Test = fn() -> Result<(), Failed>;
+
 fn main() -> ExitCode {
-    let tests: [(&str, fn() -> Result<(), Failed>); 6] = [
+    let tests: [(&str, Test); 6] = [
         ("all_cases_come_out_as_expected", || ends(&[], 0, "uml: ")),
         ("a_machine_has_the_memory_that_is_asked_for", || {
             ends(&["--memory", "16", CASE], 3, "User Mode Linux")
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn where_possible(test: fn() -> Result<(), Failed>) -> Result<Completion, Failed> {
+fn where_possible(test: Test) -> Result<Completion, Failed> {
     if Command::new("linux.uml").arg("--version").stdout(Stdio::null()).status().is_err() {
         return Ok(Completion::ignored_with("linux.uml is not here (Debian package user-mode-linux)"));
     }
