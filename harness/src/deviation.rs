@@ -22,7 +22,7 @@ pub struct Deviation {
     pub on: On,
     /// The step that fails.
     pub at: At,
-    /// What is observed there, with `*` for any characters, or [`SERIAL`].
+    /// What is observed there, with `*` for any characters, or `serial` for a positive number.
     pub observed: String,
     /// If the target differs in some runs and not in others, so that a pass is expected as well.
     pub sometimes: bool,
