@@ -74,6 +74,7 @@ Examples:
   skc run                            every case, on this kernel
   skc run parent 'join/named-*'      some of them
   skc run S2P-04 --verbose           the cases of one requirement, each with its result
+  skc run --kernel debian-6.12       every case, on a kernel of Debian's in virtual machines
   skc run --format ktap              for the consumers of kernel self-tests
   skc run --report out --shard 2/8   a part of the suite; files for CI in out/
   skc run --baseline last.jsonl      fail only for what is worse than it was
@@ -98,7 +99,7 @@ enum Color {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Play cases and say what this kernel does
+    /// Play cases and say what a kernel does
     #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
     Run(Run),
     /// Check cases without playing them: everything that is wrong, with its place
@@ -160,8 +161,6 @@ struct Run {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
-    #[command(flatten)]
-    targets: Targets,
     /// How many cases to play at a time [default: 6 for each processor and 64 at most, because cases
     /// wait for the kernel to collect keys more than they compute; with virtual machines or a command 2 for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -198,6 +197,8 @@ struct Run {
     /// Which recorded deviations to expect of the target
     #[arg(long, value_enum, default_value_t = Deviations::Recorded)]
     deviations: Deviations,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -217,8 +218,6 @@ struct Targets {
     /// is User Mode Linux, a kernel that is a process; `host` is the running kernel. May be repeated: one report for each, and a table at the end
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
-    #[command(flatten)]
-    reach: Reach,
     /// Give every case a virtual machine of its own
     #[arg(long, requires = "kernel")]
     fresh_vm: bool,
@@ -237,6 +236,8 @@ struct Targets {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t = Wish::Auto)]
     accel: Wish,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// How to get to a target that is not this kernel.
@@ -308,14 +309,14 @@ struct List {
     filters: Vec<String>,
     #[command(flatten)]
     source: Source,
-    #[command(flatten)]
-    targets: Targets,
     /// Also say which cases would be skipped, and why: on this kernel, or on the one that is asked for
     #[arg(long)]
     why: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 #[derive(Args)]

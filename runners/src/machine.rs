@@ -247,16 +247,18 @@ impl Process {
         }
         match self.tail() {
             Some(tail) => Unready::Failed(format!("{how}; the console ends:{tail}")),
-            None => {
-                Unready::Failed(format!("{how}, and the guest said nothing: it may have too little memory"))
-            }
+            None => Unready::Failed(format!("{how}, and the guest said nothing: {}", self.about.silence)),
         }
     }
 
     fn tail(&mut self) -> Option<String> {
         let lines = self.console.news();
-        let lines: Vec<&String> = lines.iter().filter(|line| !line.is_empty()).collect();
-        let tail = &lines[lines.len().saturating_sub(TAIL)..];
+        let lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        let tail = match complaint(&lines) {
+            // What the kernel stumbled over says more than what came of it.
+            Some(complaint) => complaint.excerpt.into_iter().take(TAIL).collect(),
+            None => lines[lines.len().saturating_sub(TAIL)..].to_vec(),
+        };
         (!tail.is_empty()).then(|| tail.iter().map(|line| format!("\n    {line}")).collect())
     }
 

@@ -18,8 +18,8 @@ static QEMU: Program = Program {
     name: "QEMU",
     package: "qemu-system-x86",
     is_kernel: false,
-    silence: "its kernel may have no serial port (CONFIG_SERIAL_8250, CONFIG_SERIAL_8250_CONSOLE), or be no \
-              kernel for this machine",
+    silence: "it may have too little memory, its kernel may have no serial port (CONFIG_SERIAL_8250, \
+              CONFIG_SERIAL_8250_CONSOLE) or be no kernel for this machine",
 };
 
 /// A process of QEMU. Dropping it kills.
