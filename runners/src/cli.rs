@@ -245,8 +245,8 @@ struct Targets {
 #[command(next_help_heading = "Another implementation")]
 struct Reach {
     /// Play the cases at the other end of a command, as in 'runsc --network=none do': it is started
-    /// without a shell, with the path of this program and `worker` as its last words or in place of
-    /// {}, and leads its input and output there
+    /// without a shell, gets the words that start this program as its last ones, or in place of {}, and
+    /// leads its input and output there
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
     /// Where this program is on the far side of the command [default: where it is here]
