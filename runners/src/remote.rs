@@ -148,9 +148,10 @@ impl Remote {
                 (None, None) => return Answer::Record(Box::new(self.with_console(*record))),
                 (None, Some(flaw)) => run::blank(plan, Verdict::Broken, Some(flaw)),
             },
-            Ok(Word::Ready(_) | Word::Refused(_) | Word::Ended) => {
-                run::blank(plan, Verdict::Broken, Some("the worker answers what it was not asked".into()))
+            Ok(Word::Ready(_) | Word::Refused(_)) => {
+                run::blank(plan, Verdict::Broken, Some("the worker greeted for a second time".into()))
             }
+            Ok(Word::Ended) => run::blank(plan, Verdict::Broken, Some("the worker took its leave".into())),
             Err(damage) => {
                 let how = self.lose(&damage);
                 let verdict = match damage {
