@@ -385,5 +385,5 @@ pub mod limits {
     /// Bytes of `buffer(N)`.
     pub const BUFFER: u32 = 1024 * 1024;
     /// Milliseconds of a sleeping or computing operation.
-    pub const PAUSE: i64 = 2000;
+    pub const PAUSE: i64 = 8000;
 }

@@ -225,9 +225,9 @@ ops! {
     Kill = "kill"(target: Actor, signal: Int) -> Zero,
         "kill(2)", "Sends a signal to another actor.";
     Nanosleep = "nanosleep"(milliseconds: Int) -> Zero,
-        "nanosleep(2)", "Sleeps in the kernel, for 2000 ms at most.";
+        "nanosleep(2)", "Sleeps in the kernel, for 8000 ms at most.";
     Spin = "spin"(milliseconds: Int) -> Zero,
-        "getpid(2)", "Computes in user space without a system call, for 2000 ms at most.";
+        "getpid(2)", "Computes in user space without a system call, for 8000 ms at most.";
 
     Setuid = "setuid"(uid: Int) -> Zero [Ids],
         "setuid(2)", "Sets the user ids as the privileges of the caller allow. Of the calling thread only, like all that follow.";

@@ -82,7 +82,7 @@ fn what_makes_sense_is_taken(#[case] steps: &[&str]) {
 #[case(&["alice: add_key(1, \"d\", \"p\", @s) = ok"], "`add_key` takes a text (`\"…\"`, `text(N)`, NULL or BAD_POINTER) as its `type`")]
 #[case(&["alice: keyctl(0, {}) = 0"], "`keyctl` takes a number, a text or a buffer as its `argument`")]
 #[case(&["alice: keyctl(0, ACTOR) = 0"], "`keyctl` takes a number, a text or a buffer as its `argument`")]
-#[case(&["alice: nanosleep(2001) = 0"], "`nanosleep` takes 0 to 2000 milliseconds")]
+#[case(&["alice: nanosleep(8001) = 0"], "`nanosleep` takes 0 to 8000 milliseconds")]
 #[case(&["{alice: getuid() = 0, abi: compat32}"], "`getuid` has no 32-bit form")]
 #[case(&["{alice: getuid() -> $x, times: 2}", "check: $x = 0"], "a variable is bound once, and `times` would bind it again")]
 #[case(&["{alice: fork() -> c, times: 2}"], "`fork` cannot be made several times, as `times` would")]
