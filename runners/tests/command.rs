@@ -1,5 +1,7 @@
 //! Workers at the other end of a command, whatever the command does: a result, or a reason why there is none.
 
+mod marked;
+
 use std::env::{self, JoinPathsError};
 use std::ffi::OsString;
 use std::fs;
@@ -8,7 +10,6 @@ use std::iter;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -16,6 +17,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use vm_images::Store;
+
+use marked::await_processes;
 use vm_images::acquire::package;
 
 /// A case that plays everywhere.
@@ -219,34 +222,10 @@ fn marked(mark: &Path, args: &[&str]) -> std::io::Result<Child> {
     skc(args).env("SKC_TEST_MARK", mark).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
 }
 
-/// The processes that have the mark.
-fn processes(mark: &Path) -> Vec<String> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let marked = entries.filter(|entry| {
-        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).contains(&*mark.to_string_lossy())
-    });
-    marked.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok()).collect()
-}
-
-fn await_processes(mark: &Path, enough: impl Fn(&[String]) -> bool) -> Result<(), Failed> {
-    let deadline = Instant::now() + ENDING;
-    loop {
-        let found = processes(mark);
-        if enough(&found) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(format!("there are {found:?}").into());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn stopped() -> Result<(), Failed> {
     let mark = tempfile::tempdir()?;
     let mut run = marked(mark.path(), &["--command", "sh -c 'exec sleep 1000'", CASE])?;
-    await_processes(mark.path(), |found| found.iter().any(|line| line.starts_with("sleep")))?;
+    await_processes(mark.path(), ENDING, |found| found.iter().any(|line| line.starts_with("sleep")))?;
     kill(Pid::from_raw(run.id() as i32), Signal::SIGTERM)?;
     let status = run.wait()?;
     let mut text = String::new();
@@ -254,7 +233,7 @@ fn stopped() -> Result<(), Failed> {
     if status.code() != Some(130) {
         return Err(format!("{status}: {text}").into());
     }
-    await_processes(mark.path(), <[String]>::is_empty)
+    await_processes(mark.path(), ENDING, <[String]>::is_empty)
 }
 
 fn killed() -> Result<(), Failed> {
@@ -263,8 +242,8 @@ fn killed() -> Result<(), Failed> {
     let args = ["--command", wrapper, "--jobs", "3", "--repeat", "100000", CASE];
     let mut run = marked(mark.path(), &args)?;
     let count = |found: &[String]| found.iter().filter(|line| line.starts_with("sleep")).count();
-    await_processes(mark.path(), |found| count(found) == 3)?;
+    await_processes(mark.path(), ENDING, |found| count(found) == 3)?;
     run.kill()?;
     run.wait()?;
-    await_processes(mark.path(), <[String]>::is_empty)
+    await_processes(mark.path(), ENDING, <[String]>::is_empty)
 }

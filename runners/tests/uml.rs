@@ -1,13 +1,15 @@
 //! The suite on User Mode Linux: it comes out as recorded, what cannot be booted is told, and nothing is left.
 //! Ignored, with the reason, where linux.uml is not installed.
 
+mod marked;
+
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use marked::await_processes;
 
 /// A case that plays everywhere.
 const CASE: &str = "join/anonymous";
@@ -75,30 +77,6 @@ fn ends(args: &[&str], code: i32, told: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The processes whose environment has the mark, by their command lines.
-fn processes(mark: &Path) -> Vec<String> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let marked = entries.filter(|entry| {
-        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).contains(&*mark.to_string_lossy())
-    });
-    marked.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok()).collect()
-}
-
-fn await_processes(mark: &Path, enough: impl Fn(&[String]) -> bool) -> Result<(), Failed> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let found = processes(mark);
-        if enough(&found) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(format!("there are {found:?}").into());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// The machines write wherever they may: so the run has a home and a place for files of its own.
 fn nothing_is_left_by_kill_9() -> Result<(), Failed> {
     let place = tempfile::tempdir()?;
@@ -106,11 +84,11 @@ fn nothing_is_left_by_kill_9() -> Result<(), Failed> {
     command.env("HOME", place.path()).env("TMPDIR", place.path()).current_dir(place.path());
     let mut run: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let machines = |found: &[String]| found.iter().filter(|line| line.starts_with("linux.uml")).count();
-    let there = await_processes(place.path(), |found| machines(found) >= 8);
+    let there = await_processes(place.path(), PATIENCE, |found| machines(found) >= 8);
     run.kill()?;
     run.wait()?;
     there?;
-    await_processes(place.path(), <[String]>::is_empty)?;
+    await_processes(place.path(), PATIENCE, <[String]>::is_empty)?;
     let left: Vec<_> = fs::read_dir(place.path())?.flatten().map(|entry| entry.path()).collect();
     if !left.is_empty() {
         return Err(format!("there are {left:?}").into());
