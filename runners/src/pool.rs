@@ -5,7 +5,7 @@
 //! caller's thread, the only one that writes anything.
 
 use std::collections::BTreeSet;
-use std::iter::Peekable;
+use std::iter::{Peekable, repeat_n};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -33,6 +33,32 @@ const LINGER: Duration = Duration::from_millis(200);
 const BRIEF_LINGER: Duration = Duration::from_millis(20);
 /// How often the caller is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How many cases are played at a time, and which of those that are left are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// So many take the first one.
+    pub front: usize,
+    /// So many the last one: where the first ones are those that mostly wait, somebody has work meanwhile.
+    pub back: usize,
+}
+
+impl From<usize> for Jobs {
+    /// All cases in their order.
+    fn from(front: usize) -> Jobs {
+        Jobs { front, back: 0 }
+    }
+}
+
+/// An end of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Front,
+    Back,
+}
+
+/// The plans that nobody has taken yet; `None` when nobody is to take any more.
+type Queue<I> = Mutex<Option<Peekable<I>>>;
 
 /// What happens in a run.
 #[derive(Debug)]
@@ -154,24 +180,26 @@ impl Pool {
         }
     }
 
-    /// Plays cases in their order, so many at a time, and tells the caller what happens. When the caller
+    /// Plays cases, so many at a time, and tells the caller what happens. When the caller
     /// breaks off, what has begun by then comes to its end and nothing else begins.
     pub fn run(
         &self,
-        plans: impl Iterator<Item = Plan> + Send,
-        jobs: usize,
+        plans: impl DoubleEndedIterator<Item = Plan> + Send,
+        jobs: impl Into<Jobs>,
         mut told: impl FnMut(Event) -> ControlFlow<()>,
     ) {
         let queue = Mutex::new(Some(plans.peekable()));
         let (events, happened) = channel();
+        let Jobs { front, back } = jobs.into();
         thread::scope(|scope| {
-            let started = (0..jobs.max(1)).take_while(|_| {
-                let (queue, events) = (&queue, events.clone());
-                thread::Builder::new().spawn_scoped(scope, move || self.serve(queue, &events)).is_ok()
+            let ends = repeat_n(End::Front, front).chain(repeat_n(End::Back, back));
+            let started = ends.take_while(|end| {
+                let (queue, end, events) = (&queue, *end, events.clone());
+                thread::Builder::new().spawn_scoped(scope, move || self.serve(queue, end, &events)).is_ok()
             });
             // Where no thread is to be had, the caller's does the work before it looks at what came of it.
             if started.count() == 0 {
-                self.serve(&queue, &events);
+                self.serve(&queue, End::Front, &events);
             }
             drop(events);
             loop {
@@ -187,7 +215,7 @@ impl Pool {
         });
     }
 
-    fn serve(&self, queue: &Mutex<Option<Peekable<impl Iterator<Item = Plan>>>>, events: &Sender<Event>) {
+    fn serve(&self, queue: &Queue<impl DoubleEndedIterator<Item = Plan>>, end: End, events: &Sender<Event>) {
         let mut held = None;
         let mut tale = Tale { pool: self, events, last: None };
         // Each use of the queue is a statement of its own: the lock must be free while a case is played.
@@ -203,7 +231,11 @@ impl Pool {
                     None => {}
                 }
             }
-            let Some(plan) = locked(queue).as_mut().and_then(Iterator::next) else { break };
+            let plan = locked(queue).as_mut().and_then(|plans| match end {
+                End::Front => plans.next(),
+                End::Back => plans.next_back(),
+            });
+            let Some(plan) = plan else { break };
             // The receiver lives until all of these threads have ended.
             let _ = events.send(Event::Began(plan.case.clone()));
             if self.fresh {

@@ -1,12 +1,14 @@
 //! Which cases, and in which order: filters, shards, orders. Pure.
 
 use std::str::FromStr;
+use std::thread;
 
 use harness::case::Case;
 use harness::case::diagnostic::did_you_mean;
 use harness::deviation::matches;
 use harness::plan::Plan;
 use harness::suite::Suite;
+use runners::pool::Jobs;
 
 /// The cases that filters mean, in the order of the suite; without filters, all. A filter that means
 /// nothing the suite knows of is an error, which says what may have been meant.
@@ -116,6 +118,19 @@ impl Order {
         match self {
             Order::Random(None) => Order::Random(Some(fastrand::u64(..1 << 32))),
             order => order,
+        }
+    }
+
+    /// How so many are to take plans that are in this order. Where those come first that wait, as many as there are
+    /// processors play the others meanwhile.
+    pub(super) fn jobs(self, count: usize) -> Jobs {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        match self {
+            Order::Longest => {
+                let back = processors.min(count / 2);
+                Jobs { front: count - back, back }
+            }
+            Order::Name | Order::Random(_) => count.into(),
         }
     }
 

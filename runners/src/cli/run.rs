@@ -176,7 +176,7 @@ fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) 
     });
     let mut progress = Progress::new(book.terminal, all);
     let mut result = Ok(());
-    pool.run(rounds, jobs.min(all), |event| {
+    pool.run(rounds, order.jobs(jobs.min(all)), |event| {
         match event {
             Event::Began(case) => progress.began(case),
             Event::Ended(mut record) => {
