@@ -384,7 +384,8 @@ impl Checker<'_, '_> {
         let is_call = matches!(step.act, Act::Call { .. });
         let is_together = matches!(step.act, Act::Together(_));
         for (key, place) in &places.qualifiers {
-            if !is_call && !(is_together && *key == "times") {
+            let fits = is_call || (is_together && *key == "times");
+            if !fits {
                 self.error(place.clone(), format!("only the call of an actor can have `{key}`"));
             }
         }
