@@ -13,6 +13,9 @@ pub mod terminal;
 pub mod ktap;
 pub mod junit;
 pub mod json;
+mod markdown;
+pub mod coverage;
+pub mod deviations;
 pub mod compare;
 pub mod targets;
 

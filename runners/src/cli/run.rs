@@ -288,7 +288,7 @@ impl<'a> Book<'a> {
         let (cases, milliseconds) = (self.records.cases.len(), duration.as_millis() as u64);
         self.records.footer = Some(Footer { cases, milliseconds, interrupted });
         if let Some(folder) = self.folder {
-            folder.finish(&self.records, duration, interrupted)?;
+            folder.finish(&self.records, self.suite, duration, interrupted)?;
         }
         self.render.finish(&self.records)?;
         let mut code = Summary::of(&self.records).outcome.exit_code();
