@@ -239,6 +239,18 @@ impl<'a> Coverage<'a> {
         }
     }
 
+    /// What rests on skipped cases alone; the names of several targets of which the same holds stand together.
+    fn skips(&self) -> Vec<(Vec<&str>, &BTreeMap<String, Vec<&'a str>>)> {
+        let mut skips: Vec<(Vec<&str>, &BTreeMap<String, Vec<&str>>)> = Vec::new();
+        for column in self.targets.iter().filter(|column| !column.skipped.is_empty()) {
+            match skips.iter_mut().find(|(_, skipped)| **skipped == column.skipped) {
+                Some((names, _)) => names.push(&column.name),
+                None => skips.push((vec![&column.name], &column.skipped)),
+            }
+        }
+        skips
+    }
+
     /// If each requirement has a case.
     pub fn is_complete(&self) -> bool {
         self.uncovered.is_empty()

@@ -13,9 +13,9 @@ use harness::requirement::Requirement;
 use harness::suite::Suite;
 use harness::target::Target;
 
-use crate::markdown::{block, code, item, paragraph};
+use crate::markdown::{block, code, item, paragraph, prose};
 use crate::target_line;
-use crate::text::counted;
+use crate::text::{counted, words};
 
 /// How many calls, cases or requirements are told with all that is known of them.
 const FEW: usize = 6;
@@ -59,7 +59,7 @@ struct Entry<'a> {
 pub struct Options<'o> {
     /// The version of the program.
     pub program: &'o str,
-    /// The command that shows a deviation again by some cases.
+    /// The command that shows again what is recorded for a target, by some cases.
     pub repeat: &'o dyn Fn(&On, &[&Case]) -> String,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Document<'a> {
         writeln!(out, "# Deviations\n\n{}\n", paragraph(&about(options.program)))?;
         if let Some(targets) = &self.targets {
             writeln!(out, "Told here is what was seen on\n")?;
-            targets.iter().try_for_each(|target| writeln!(out, "{}", item(&target_line(target))))?;
+            targets.iter().try_for_each(|target| writeln!(out, "{}", item(&prose(&target_line(target)))))?;
             writeln!(out)?;
         }
         match (self.parts.is_empty(), &self.targets) {
@@ -136,9 +136,8 @@ impl<'a> Document<'a> {
             Kind::Kernels => {
                 ("Linux kernels".to_owned(), "Kernels that do not do what is asked of them.".to_owned())
             }
-            Kind::Other(name) => (name.clone(), format!("What {name} does otherwise than Linux.")),
+            Kind::Other(name) => (prose(name), format!("What {} does otherwise than Linux.", prose(name))),
         };
-        let title = crate::markdown::prose(&title);
         writeln!(out, "## {title}\n\n{}\n", paragraph(&says))?;
         for (at, entry) in part.entries.iter().enumerate() {
             writeln!(out, "### {}. {}\n", at + 1, heading(entry))?;
@@ -156,19 +155,22 @@ impl<'a> Document<'a> {
     ) -> io::Result<()> {
         let deviation = entry.deviation;
         let files = files(&entry.cases);
-        if let ([_], Some(case)) = (files.as_slice(), entry.cases.first()) {
-            let says = if case.norm == Norm::Documentation { "The claim" } else { "What is asked" };
-            let about = case.about.as_deref().unwrap_or_default();
-            writeln!(out, "{}\n", paragraph(&format!("{says}: {}. {about}", case.title)))?;
+        // The title is the heading already.
+        if let ([_], Some(about)) =
+            (files.as_slice(), entry.cases.first().and_then(|case| case.about.as_ref()))
+        {
+            let of_what = if *kind == Kind::Documentation { "The claim" } else { "What is asked" };
+            writeln!(out, "{}\n", paragraph(&format!("{of_what}: {}", prose(about))))?;
         }
-        writeln!(out, "{}\n", paragraph(&format!("What is seen: {}", deviation.because)))?;
+        writeln!(out, "{}\n", paragraph(&format!("What is seen: {}", prose(&deviation.because))))?;
         self.places(out, entry, kind)?;
-        self.requirements(out, &self.suite.covered_by(&entry.cases))?;
+        self.requirements(out, &self.suite.covered_by(&entry.cases), kind)?;
         self.cases(out, entry, &files)?;
         let shown = self.shown_by(entry);
-        writeln!(out, "To repeat it:\n\n    {}\n", (options.repeat)(&deviation.on, &shown))?;
+        let command = (options.repeat)(&deviation.on, &shown);
+        writeln!(out, "To repeat it:\n\n    {}\n", words(&command))?;
         match &deviation.link {
-            Some(link) => writeln!(out, "{}\n", paragraph(&format!("Reported: {link}"))),
+            Some(link) => writeln!(out, "{}\n", paragraph(&format!("Reported: {}", address(link)))),
             None => Ok(()),
         }
     }
@@ -185,13 +187,13 @@ impl<'a> Document<'a> {
         }
         if !entry.seen.is_empty() {
             let seen: Vec<String> = entry.seen.iter().map(|target| target_line(target)).collect();
-            writeln!(out, "{}\n", paragraph(&format!("Seen on: {}", seen.join("; "))))?;
+            writeln!(out, "{}\n", paragraph(&format!("Seen on: {}", prose(&seen.join("; ")))))?;
         }
         Ok(())
     }
 
     /// The requirements that are concerned; where they are many, their ids alone.
-    fn requirements(&self, out: &mut impl Write, all: &[&Requirement]) -> io::Result<()> {
+    fn requirements(&self, out: &mut impl Write, all: &[&Requirement], kind: &Kind) -> io::Result<()> {
         if all.len() > FEW {
             writeln!(out, "It concerns {}:\n", counted(all.len(), "requirement"))?;
             let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -207,10 +209,15 @@ impl<'a> Document<'a> {
             }
             return writeln!(out);
         }
+        let says = match kind {
+            Kind::Documentation => "What kernels do, and where it is written:",
+            _ => "What is not met, and where it is written:",
+        };
+        writeln!(out, "{says}\n")?;
         for requirement in all {
             let Requirement { id, says, from, .. } = requirement;
-            let says = says.trim_end();
-            writeln!(out, "{}", item(&format!("{id}: {says} (From: {}.)", from.join("; "))))?;
+            let (says, from) = (prose(says), from.iter().map(|from| prose(from)).collect::<Vec<_>>());
+            writeln!(out, "{}", item(&format!("{id}: {says} ({})", from.join("; "))))?;
         }
         writeln!(out)
     }
@@ -221,39 +228,30 @@ impl<'a> Document<'a> {
         if let ([file], Some(case)) = (files, entry.cases.first()) {
             let source = self.suite.source(case).map(|source| source.text.as_str()).unwrap_or_default();
             writeln!(out, "The case {}:\n\n{}\n", code(file), block("yaml", source))?;
-            let steps: Vec<String> = deviation
-                .steps(case)
-                .iter()
-                .map(|step| format!("{} at line {}", code(&step.text), step.line))
-                .collect();
-            let rows = match entry.cases.as_slice() {
-                [_] => String::new(),
-                several => format!(" This is so in {}: {}.", counted(several.len(), "row"), rows(several)),
-            };
-            let steps = if steps.is_empty() { deviation.at.to_string() } else { steps.join(" or ") };
-            return writeln!(
-                out,
-                "{}\n",
-                paragraph(&format!("{steps} comes to {}.{rows}", observed(deviation)))
-            );
+            return writeln!(out, "{}\n", paragraph(&what_fails(entry, case)));
         }
         if let At::Calls(calls) = &deviation.at {
+            let star = if calls.iter().any(|call| call.contains('*')) { STAR } else { "" };
+            let each = if calls.len() > 1 { "Each of " } else { "" };
             let calls: Vec<String> = calls.iter().map(|call| code(call)).collect();
-            let calls = format!("Each of {} comes to {}.", calls.join(", "), observed(deviation));
+            let calls = format!("{each}{}{star} comes to {}.", calls.join(", "), observed(deviation));
             writeln!(out, "{}\n", paragraph(&calls))?;
         }
-        let count = counted(entry.cases.len(), "case");
+        let mut count = counted(files.len(), "case");
+        if files.len() < entry.cases.len() {
+            count += &format!(", {} with the rows of their tables", entry.cases.len());
+        }
         if files.len() > FEW {
             let mut chapters: Vec<&str> =
                 files.iter().map(|file| file.split('/').next().unwrap_or(file)).collect();
             chapters.dedup();
-            let says = format!("It concerns {count}, of the chapters {}.", chapters.join(", "));
+            let says = format!("It concerns {count}; they are of the chapters {}.", chapters.join(", "));
             return writeln!(out, "{}\n", paragraph(&says));
         }
         writeln!(out, "It concerns {count}:\n")?;
         for file in files {
             let title = entry.cases.iter().find(|case| path(case) == *file).map(|case| case.title.as_str());
-            writeln!(out, "{}", item(&format!("{}: {}", code(file), title.unwrap_or_default())))?;
+            writeln!(out, "{}", item(&format!("{}: {}", code(file), prose(title.unwrap_or_default()))))?;
         }
         writeln!(out)
     }
@@ -329,7 +327,7 @@ fn heading(entry: &Entry<'_>) -> String {
         At::Calls(calls) if files(&entry.cases).len() != 1 => calls,
         _ => {
             let title = entry.cases.first().map(|case| case.title.as_str()).unwrap_or_default();
-            return crate::markdown::prose(title);
+            return prose(title);
         }
     };
     let mut named: Vec<String> = calls.iter().take(FEW).map(|call| code(call)).collect();
@@ -339,14 +337,46 @@ fn heading(entry: &Entry<'_>) -> String {
     format!("{}: {}", named.join(", "), observed(entry.deviation))
 }
 
+/// What a star means in calls and in what is observed.
+const STAR: &str = " (`*` stands for any characters)";
+
+/// Which step of a case fails, and how; rows differ in the text of their steps.
+fn what_fails(entry: &Entry<'_>, case: &Case) -> String {
+    let seen = observed(entry.deviation);
+    let said = match entry.deviation.steps(case).as_slice() {
+        [] => format!("{} comes to {seen}", entry.deviation.at),
+        [step] if entry.cases.len() == 1 => {
+            format!("{} at line {} comes to {seen}", code(&step.text), step.line)
+        }
+        [step] => format!("The step at line {} comes to {seen}", step.line),
+        steps => {
+            let lines: Vec<String> = steps.iter().map(|step| step.line.to_string()).collect();
+            format!("One of the steps at the lines {} comes to {seen}", lines.join(", "))
+        }
+    };
+    match entry.cases.as_slice() {
+        [one] if one.id == path(one) => format!("{said}."),
+        several => format!("{said}, in {}: {}.", counted(several.len(), "row"), rows(several)),
+    }
+}
+
 /// What is observed, in words where the entry has a word of its own.
 fn observed(deviation: &Deviation) -> String {
     let observed = match deviation.observed.as_str() {
         "serial" => "the serial of a key".to_owned(),
-        pattern if pattern.contains('*') => format!("{} (`*` stands for any characters)", code(pattern)),
+        pattern if pattern.contains('*') => code(pattern) + STAR,
         text => code(text),
     };
     format!("{observed}{}", if deviation.sometimes { " in some runs" } else { "" })
+}
+
+/// An address, which a renderer makes a link of; what is none is prose.
+fn address(link: &str) -> String {
+    let plain = |char: char| char.is_ascii_graphic() && !"<>`\\".contains(char);
+    match link.starts_with("https://") && link.chars().all(plain) {
+        true => format!("<{link}>"),
+        false => prose(link),
+    }
 }
 
 /// The id of a case without its row.

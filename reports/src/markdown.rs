@@ -3,7 +3,7 @@
 //! Texts of the suite have `code` in them, which is kept. Whatever else a renderer would take for more than
 //! text is made plain, because a folder of cases may come from anyone.
 
-use crate::text::{escape, words, wrap};
+use crate::text::{escape, words};
 
 /// How many characters a line of prose has, so that it can be mailed.
 const WIDTH: usize = 78;
@@ -38,25 +38,45 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// Prose as lines of a paragraph. None of them begins a list, a heading or a quotation.
+/// A paragraph of what is fit for Markdown already. None of its lines begins a list, a heading or a
+/// quotation.
 pub(crate) fn paragraph(text: &str) -> String {
-    let lines = wrap(&prose(text), WIDTH);
-    lines.iter().map(|line| begin(line)).collect::<Vec<_>>().join("\n")
+    folded(text, WIDTH).join("\n")
 }
 
-/// An item of a list, of several lines where it is long.
+/// An item of a list, of several lines where it is long, of what is fit for Markdown already.
 pub(crate) fn item(text: &str) -> String {
-    let lines = wrap(&prose(text), WIDTH - 2);
-    format!("- {}", lines.iter().map(|line| begin(line)).collect::<Vec<_>>().join("\n  "))
+    format!("- {}", folded(text, WIDTH - 2).join("\n  "))
 }
 
-fn begin(line: &str) -> String {
-    let digits = line.chars().take_while(char::is_ascii_digit).count();
-    let marks = |char: char| "#>+-=|~:".contains(char);
-    match line[digits..].chars().next() {
-        Some('.' | ')') if digits > 0 => format!("{}\\{}", &line[..digits], &line[digits..]),
-        Some(first) if digits == 0 && marks(first) => format!("\\{line}"),
-        _ => line.to_owned(),
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            // A mark may be inside of code, where nothing takes its meaning away.
+            Some(line)
+                if line.chars().count() + 1 + word.chars().count() <= width || mark(word).is_some() =>
+            {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(word.to_owned()),
+            None => lines.push(match mark(word) {
+                Some(at) => format!("{}\\{}", &word[..at], &word[at..]),
+                None => word.to_owned(),
+            }),
+        }
+    }
+    lines
+}
+
+/// Where a word has something that would begin more than a line of a paragraph, if it stood first.
+fn mark(word: &str) -> Option<usize> {
+    let digits = word.chars().take_while(char::is_ascii_digit).count();
+    match word[digits..].chars().next()? {
+        '.' | ')' if digits > 0 => Some(digits),
+        first if digits == 0 && "#>+-=|~:".contains(first) => Some(0),
+        _ => None,
     }
 }
 
@@ -111,8 +131,15 @@ mod tests {
     #[case("5. a", "5\\. a")]
     #[case("5.3 a", "5\\.3 a")]
     #[case("60 seconds", "60 seconds")]
-    fn no_line_begins_more_than_a_line(#[case] text: &str, #[case] shown: &str) {
+    fn no_paragraph_begins_more_than_itself(#[case] text: &str, #[case] shown: &str) {
         assert_eq!(paragraph(text), shown);
+    }
+
+    #[test]
+    fn no_line_of_a_paragraph_begins_more_than_a_line() {
+        let text = "word - 1. # > + word ".repeat(20);
+        let shown = paragraph(&text);
+        assert!(shown.lines().count() > 4 && shown.lines().all(|line| line.starts_with("word")), "{shown}");
     }
 
     #[rstest]

@@ -84,13 +84,10 @@ fn uncovered(out: &mut impl Write, coverage: &Coverage<'_>) -> io::Result<()> {
 }
 
 fn skips(out: &mut impl Write, coverage: &Coverage<'_>) -> io::Result<()> {
-    for (name, column) in names(coverage).zip(&coverage.targets) {
-        if column.skipped.is_empty() {
-            continue;
-        }
-        writeln!(out, "## Covered only by skipped cases on {name}\n")?;
-        for (reason, requirements) in &column.skipped {
-            writeln!(out, "{}", item(&format!("{reason}: {}", requirements.join(" "))))?;
+    for (names, skipped) in coverage.skips() {
+        writeln!(out, "## Covered only by skipped cases on {}\n", prose(&names.join(", ")))?;
+        for (reason, requirements) in skipped {
+            writeln!(out, "{}", item(&format!("{}: {}", prose(reason), requirements.join(" "))))?;
         }
         writeln!(out)?;
     }

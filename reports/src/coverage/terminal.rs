@@ -56,12 +56,18 @@ fn legend(out: &mut impl Write, coverage: &Coverage<'_>, table: &Table) -> io::R
             count => format!("; {} that this suite does not have", counted(count, "case")),
         };
         let (width, target) = (table.label_width(), target_line(column.target));
-        writeln!(out, "{HEAD}{label:<width$}{HEAD:#}  {target}{strange}")?;
+        write!(out, "{HEAD}{label:<width$}{HEAD:#}")?;
+        for (at, line) in
+            wrap(&(target + &strange), table.width.saturating_sub(width + GAP)).iter().enumerate()
+        {
+            let indent = if at == 0 { GAP } else { width + GAP };
+            writeln!(out, "{:indent$}{line}", "")?;
+        }
     }
     if table.letters {
-        let letters = Status::ALL.map(|status| format!("{} {}", letter(Some(status)), status.words().word));
-        let letters = format!("{}  - no record", letters.join("  "));
-        for line in wrap(&letters, table.width) {
+        let letters = Status::ALL.map(|status| (letter(Some(status)), status.words().word));
+        let letters = letters.iter().map(|(letter, word)| format!("{letter} {word}"));
+        for line in packed(letters.chain(["- no record".to_owned()]), table.width) {
             writeln!(out, "{FAINT}{line}{FAINT:#}")?;
         }
     }
@@ -199,72 +205,125 @@ fn style(standing: Standing) -> Style {
     }
 }
 
+/// Things in lines of a width, none of them broken.
+fn packed(things: impl Iterator<Item = String>, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for thing in things {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + GAP + thing.chars().count() <= width => {
+                *line += &format!("{:GAP$}{thing}", "");
+            }
+            _ => lines.push(thing),
+        }
+    }
+    lines
+}
+
+/// A column of numbers.
+struct Numbers {
+    label: String,
+    cells: Vec<(Style, usize)>,
+}
+
+/// Writes numbers behind names; columns for which a line has no room stand below the others.
+fn numbers(
+    out: &mut impl Write,
+    first: &str,
+    names: &[&str],
+    columns: &[Numbers],
+    width: usize,
+) -> io::Result<()> {
+    let name = names.iter().map(|name| name.len()).chain([first.len()]).max().unwrap_or_default();
+    let of = |column: &Numbers| column.label.chars().count().max(4);
+    let mut rest = columns;
+    while !rest.is_empty() {
+        let mut room = width.saturating_sub(name);
+        let fits = |column: &&Numbers| {
+            let fits = room >= of(column) + GAP;
+            room = room.saturating_sub(of(column) + GAP);
+            fits
+        };
+        // One at least, whatever the width.
+        let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        write!(out, "{HEAD}{first:name$}")?;
+        for column in now {
+            let (label, width) = (&column.label, of(column));
+            write!(out, "{:GAP$}{label:>width$}", "")?;
+        }
+        writeln!(out, "{HEAD:#}")?;
+        for (at, said) in names.iter().enumerate() {
+            write!(out, "{said:name$}")?;
+            for column in now {
+                let (style, number) = column.cells[at];
+                let width = of(column);
+                write!(out, "{:GAP$}{style}{number:>width$}{style:#}", "")?;
+            }
+            writeln!(out)?;
+        }
+        writeln!(out)?;
+        rest = later;
+    }
+    Ok(())
+}
+
 /// The counts of groups, of levels and of all.
 fn tallies(out: &mut impl Write, coverage: &Coverage<'_>, table: &Table) -> io::Result<()> {
-    let all = || coverage.groups.iter().chain(&coverage.levels);
-    let name = all().map(|tally| tally.name.len()).max().unwrap_or_default().max("group".len());
-    let head = |out: &mut dyn Write, word: &str| {
-        let mut line = format!("{word:name$}  requirements  covered  cases");
-        for label in &table.labels {
-            line += &format!("  {label:>7}");
-        }
-        writeln!(out, "{HEAD}{line}{HEAD:#}")
-    };
-    let row = |out: &mut dyn Write, tally: &Tally| {
-        let Tally { requirements, covered, cases, .. } = tally;
-        let style = if covered == requirements { Style::new() } else { BAD };
-        write!(out, "{:name$}  {requirements:>12}  {style}{covered:>7}{style:#}  {cases:>5}", tally.name)?;
-        for (decided, label) in tally.decided.iter().zip(&table.labels) {
-            write!(out, "  {decided:>0$}", label.chars().count().max(7))?;
-        }
-        writeln!(out)
-    };
     if !table.labels.is_empty() {
-        writeln!(
-            out,
-            "{FAINT}Under a target: for how many requirements a case came to a verdict there{FAINT:#}"
-        )?;
+        let says = "Under a target: for how many requirements a case came to a verdict there";
+        for line in wrap(says, table.width) {
+            writeln!(out, "{FAINT}{line}{FAINT:#}")?;
+        }
     }
-    head(out, "group")?;
-    coverage.groups.iter().try_for_each(|tally| row(out, tally))?;
-    writeln!(out)?;
-    head(out, "level")?;
-    coverage.levels.iter().try_for_each(|tally| row(out, tally))?;
-    row(out, &coverage.total)?;
-    writeln!(out)
+    let levels: Vec<Tally> = coverage.levels.iter().chain([&coverage.total]).cloned().collect();
+    for (first, all) in [("group", &coverage.groups), ("level", &levels)] {
+        let column = |label: &str, number: &dyn Fn(&Tally) -> usize, missing: bool| {
+            let style = |tally: &Tally| match missing && tally.covered < tally.requirements {
+                true => BAD,
+                false => Style::new(),
+            };
+            Numbers { label: label.to_owned(), cells: all.iter().map(|it| (style(it), number(it))).collect() }
+        };
+        let mut columns = vec![
+            column("requirements", &|tally| tally.requirements, false),
+            column("covered", &|tally| tally.covered, true),
+            column("cases", &|tally| tally.cases, false),
+        ];
+        let targets = table.labels.iter().enumerate();
+        columns.extend(targets.map(|(at, label)| column(label, &|tally| tally.decided[at], false)));
+        let names: Vec<&str> = all.iter().map(|tally| tally.name.as_str()).collect();
+        numbers(out, first, &names, &columns, table.width)?;
+    }
+    Ok(())
 }
 
 /// How many requirements there are of each standing on each target.
 fn standings(out: &mut impl Write, coverage: &Coverage<'_>, table: &Table) -> io::Result<()> {
-    if coverage.targets.is_empty() {
-        return Ok(());
-    }
-    let name = Standing::ALL.map(|standing| standing.meaning().len()).into_iter().max().unwrap_or_default();
-    write!(out, "{HEAD}{:name$}", "requirements of which")?;
-    table.labels.iter().try_for_each(|label| write!(out, "  {label:>4}"))?;
-    writeln!(out, "{HEAD:#}")?;
-    for standing in Standing::ALL {
-        let counts = coverage.targets.iter().map(|column| column.standings.get(&standing).copied());
-        let counts: Vec<usize> = counts.map(Option::unwrap_or_default).collect();
-        // That none fails is worth saying; that none is odd is not.
-        if counts.iter().all(|count| *count == 0) && !matches!(standing, Standing::Fails | Standing::Holds) {
-            continue;
-        }
-        write!(out, "{:name$}", standing.meaning())?;
-        for (count, label) in counts.iter().zip(&table.labels) {
-            let style = if *count > 0 { style(standing) } else { Style::new() };
-            write!(out, "  {style}{count:>0$}{style:#}", label.chars().count().max(4))?;
-        }
-        writeln!(out)?;
-    }
-    writeln!(out)
+    let count = |column: &Column<'_>, standing| column.standings.get(&standing).copied().unwrap_or_default();
+    // That none fails is worth saying; that none is odd is not.
+    let is_told = |standing: &Standing| {
+        matches!(standing, Standing::Fails | Standing::Holds)
+            || coverage.targets.iter().any(|column| count(column, *standing) > 0)
+    };
+    let told: Vec<Standing> = Standing::ALL.into_iter().filter(is_told).collect();
+    let columns = table.labels.iter().zip(&coverage.targets).map(|(label, column)| {
+        let cell = |standing: &Standing| match count(column, *standing) {
+            0 => (Style::new(), 0),
+            count => (style(*standing), count),
+        };
+        Numbers { label: label.clone(), cells: told.iter().map(cell).collect() }
+    });
+    let names: Vec<&str> = told.iter().map(|standing| standing.meaning()).collect();
+    numbers(out, "requirements of which", &names, &columns.collect::<Vec<_>>(), table.width)
 }
 
 /// What rests on skipped cases alone, and why they were skipped.
 fn skips(out: &mut impl Write, coverage: &Coverage<'_>, options: &Options) -> io::Result<()> {
-    for column in coverage.targets.iter().filter(|column| !column.skipped.is_empty()) {
-        writeln!(out, "{HEAD}Covered only by skipped cases on {}{HEAD:#}", escape(&column.name))?;
-        for (reason, requirements) in &column.skipped {
+    for (names, skipped) in coverage.skips() {
+        let says = format!("Covered only by skipped cases on {}", escape(&names.join(", ")));
+        for line in wrap(&says, options.width) {
+            writeln!(out, "{HEAD}{line}{HEAD:#}")?;
+        }
+        for (reason, requirements) in skipped {
             for line in wrap(&reason, options.width.saturating_sub(2)) {
                 writeln!(out, "  {line}")?;
             }

@@ -11,31 +11,34 @@ use super::files::{is_recorded, read_all};
 use super::{FAILED, Source, Terminal, Trouble};
 
 pub(super) const HELP: &str = "\
-A requirement is one behaviour, with where it is written down; a case covers those that it decides. Without RECORDS it
-is told which cases cover which requirement. With RECORDS there is a column for each target, which says what came of them:
-  holds        what was played of its cases is as expected; a claim of a page that fails as recorded is
+A requirement is one behaviour, with where it is written down; a case covers those that it
+decides. Without RECORDS it is told which cases cover which requirement. With RECORDS there is a
+column for each target, which says how the requirement stands there:
+  holds        what was played of its cases is as expected, or fails as a claim that no kernel
+               honours is recorded to
   differs      a case fails as recorded for this target
   fails        a case fails, times out, crashes the kernel, or passes where a deviation is recorded
   broken       a case is broken: nothing is known of it
   skipped      every case was skipped: on this target nothing decides it
-  not played   some of its cases have no record, because they were not chosen, and no other was played
-A case that stands for several rows of a table has how many came to what, as in pass 9/12.
+  not played   some of its cases have no record, and the others were skipped
+Behind a case stands what came of it, and where it has several rows, of how many, as in pass 9/12.
 
-RECORDS are files or folders that `skc run --report` wrote, or a folder of the folders of several kernels.
+RECORDS are files or folders that `skc run --report` wrote, or a folder of such folders.
 
 A FILTER is
   a requirement   S2P-04, or a pattern: 'CVE-*'
   a group         S2P: all requirements of that name
-  a case          parent/multi-threaded, a chapter or a pattern: all requirements that those cases cover
+  cases           parent/multi-threaded, a chapter or a pattern: all requirements that they cover
 Several filters choose what any of them means; none choose every requirement.
 
 Examples:
-  skc coverage                       every requirement with its cases; counts for each group and level; the gaps
-  skc coverage --summary             the counts and the gaps alone
-  skc coverage S2P-04                one requirement
-  skc run --kernel all --report out; skc coverage out
-                                     a column for each kernel
-  skc coverage out --format markdown as a document; in out/KERNEL/coverage.md there is one for each kernel
+  skc coverage                   every requirement with its cases, counts, and gaps
+  skc coverage --summary         the counts and gaps alone
+  skc coverage S2P-04            one requirement
+  skc coverage out               with what came of the cases in the run that reported to out/
+  skc coverage out 'CVE-*'       both
+  skc coverage out --format markdown
+                                 as a document; a run reports one to out/coverage.md by itself
 
 Exit codes:
   0  each requirement has a case

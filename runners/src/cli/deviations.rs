@@ -16,9 +16,10 @@ use super::files::read_all;
 use super::{Report, Terminal, Trouble};
 
 pub(super) const HELP: &str = "\
-`--format deviations` writes the entries of deviations.yaml as a document, a part for each target: claims of pages that
-no kernel honours, kernels, and other implementations; each with the requirements that it concerns, the case that shows
-it, and the command that repeats it. With RECORDS those that were seen there, and where; without, all.
+`--format deviations` writes the entries of deviations.yaml as a document, a part for each target:
+claims of pages that no kernel honours, kernels, and other implementations; each with the
+requirements that it concerns, the case that shows it, and the command that repeats it. With
+RECORDS those that were seen there, and where; without, all.
 
 Examples:
   skc report out                           what a run came to
@@ -41,10 +42,11 @@ pub(super) fn write(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
         runs => Document::seen(&suite, runs),
     };
     if document.unexplained > 0 {
-        let count = document.unexplained;
-        terminal.note(format_args!(
-            "{count} deviations of these records are not told: no entry of this suite explains them any more"
-        ));
+        let told = match document.unexplained {
+            1 => "1 deviation of these records is".to_owned(),
+            count => format!("{count} deviations of these records are"),
+        };
+        terminal.note(format_args!("{told} not told: no entry of this suite explains it any more"));
     }
     let folder = args.cases.as_deref();
     let repeat = |on: &On, cases: &[&Case]| repeat(folder, on, cases);

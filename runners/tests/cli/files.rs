@@ -15,13 +15,16 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_report_is_four_whole_files() {
+fn a_report_is_six_whole_files() {
     let suite = Suite::new();
     let folder = suite.beside("new/out");
     // Twice: the second run replaces what the first left.
     for _ in 0..2 {
         let output = suite.run(&["--report", &folder, "--format", "json"]);
-        assert_eq!(names(Path::new(&folder)), ["junit.xml", "records.jsonl", "report.json", "report.ktap"]);
+        assert_eq!(
+            names(Path::new(&folder)),
+            ["coverage.json", "coverage.md", "junit.xml", "records.jsonl", "report.json", "report.ktap"]
+        );
         assert_eq!(fs::read_to_string(Path::new(&folder).join("report.json")).unwrap(), output.out);
     }
     let read = |name: &str| fs::read_to_string(Path::new(&folder).join(name)).unwrap();
@@ -29,6 +32,9 @@ fn a_report_is_four_whole_files() {
         let rendered = skc(&["report", &folder, "--format", format]);
         assert_eq!(rendered.out, read(name));
         assert_eq!(rendered.code, 1);
+    }
+    for (format, name) in [("json", "coverage.json"), ("markdown", "coverage.md")] {
+        assert_eq!(suite.skc(&["coverage", &folder, "--format", format]).out, read(name));
     }
 }
 

@@ -89,6 +89,11 @@ impl Suite {
         command
     }
 
+    /// Another command of `skc` on these cases.
+    pub(crate) fn skc(&self, args: &[&str]) -> Output {
+        skc(&[args, &["--cases", self.path().to_str().unwrap()]].concat())
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         output(&mut self.command(args))
     }
