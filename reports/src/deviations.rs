@@ -162,7 +162,7 @@ impl<'a> Document<'a> {
             let of_what = if *kind == Kind::Documentation { "The claim" } else { "What is asked" };
             writeln!(out, "{}\n", paragraph(&format!("{of_what}: {}", prose(about))))?;
         }
-        writeln!(out, "{}\n", paragraph(&format!("What is seen: {}", prose(&deviation.because))))?;
+        writeln!(out, "{}\n", paragraph(&prose(&deviation.because)))?;
         self.places(out, entry, kind)?;
         self.requirements(out, &self.suite.covered_by(&entry.cases), kind)?;
         self.cases(out, entry, &files)?;

@@ -183,7 +183,8 @@ struct Run {
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
     /// Also write records.jsonl, junit.xml, report.ktap, report.json, coverage.json and coverage.md to this
-    /// folder, each whole or not at all; a run that is killed leaves its records in records.jsonl.part
+    /// folder, each whole or not at all; a run that is killed leaves its records in records.jsonl.part. Of
+    /// several kernels each has a folder in it, and coverage.json and coverage.md of all stand beside these
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
@@ -372,7 +373,8 @@ struct Show {
 
 #[derive(Args)]
 struct Report {
-    /// Files of records, or folders that `skc run --report` wrote; parts of one run are put together
+    /// Files of records, folders that `skc run --report` wrote, or folders of such folders; parts of one run
+    /// are put together
     #[arg(value_name = "RECORDS")]
     records: Vec<PathBuf>,
     /// What to write to standard output

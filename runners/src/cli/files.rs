@@ -67,15 +67,24 @@ impl Folder {
             whole(&path, "junit.xml", |out| reports::junit::write(out, run).map_err(io::Error::other))?;
             whole(&path, "report.ktap", |out| reports::ktap::write(out, run))?;
             whole(&path, "report.json", |out| reports::json::write(out, run))?;
-            let requirements: Vec<_> = suite.requirements().iter().collect();
-            let coverage = Coverage::of(suite, &requirements, std::slice::from_ref(run));
-            whole(&path, "coverage.json", |out| reports::coverage::json(out, &coverage))?;
-            whole(&path, "coverage.md", |out| reports::coverage::markdown(out, &coverage))?;
+            write_coverage(&path, suite, std::slice::from_ref(run))?;
             // The names are only safe once the folder is.
             File::open(&path)?.sync_all()
         });
         finished.map_err(|error| wrong(&path, &error))
     }
+}
+
+/// Writes the coverage of several runs to the folder in which those of each of them are.
+pub(super) fn finish_all(folder: &Path, suite: &Suite, runs: &[Run]) -> Result<(), Trouble> {
+    write_coverage(folder, suite, runs).map_err(|error| wrong(folder, &error))
+}
+
+fn write_coverage(folder: &Path, suite: &Suite, runs: &[Run]) -> io::Result<()> {
+    let requirements: Vec<_> = suite.requirements().iter().collect();
+    let coverage = Coverage::of(suite, &requirements, runs);
+    whole(folder, "coverage.json", |out| reports::coverage::json(out, &coverage))?;
+    whole(folder, "coverage.md", |out| reports::coverage::markdown(out, &coverage))
 }
 
 fn open(folder: &Path) -> io::Result<Flock<File>> {

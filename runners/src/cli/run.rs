@@ -146,6 +146,10 @@ impl Session<'_> {
             Ok(())
         })?;
         reports::targets::write(&mut self.terminal.out().lock(), &rows)?;
+        let runs: Vec<Records> = rows.into_iter().filter_map(|row| row.came_to.ok()).collect();
+        if let Some(folder) = self.args.report.as_ref().filter(|_| !runs.is_empty()) {
+            files::finish_all(folder, self.suite, &runs)?;
+        }
         Ok(if self.stop.is_asked() { INTERRUPTED } else { worst(&codes) })
     }
 

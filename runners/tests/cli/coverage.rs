@@ -78,9 +78,9 @@ fn a_table_is_as_wide_as_is_asked_for() {
     let suite = Suite::new();
     let out = suite.beside("out");
     suite.run(&["--report", &out]);
-    for (columns, letters) in [("45", true), ("120", false)] {
+    for (columns, letters) in [("45", true), ("200", false)] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skc"));
-        command.args(["coverage", &out, "--cases"]).arg(suite.path()).env("COLUMNS", columns);
+        command.args(["coverage", &out, &out, &out, "--cases"]).arg(suite.path()).env("COLUMNS", columns);
         let output = fixture::output(&mut command);
         assert_eq!(output.out.contains("F fail"), letters, "{}", output.out);
         assert!(!output.out.contains('\u{1b}'), "a pipe has no colours");

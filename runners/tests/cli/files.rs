@@ -39,6 +39,21 @@ fn a_report_is_six_whole_files() {
 }
 
 #[test]
+fn several_kernels_have_a_folder_each_and_one_coverage() {
+    let suite = Suite::new();
+    let folder = suite.beside("all");
+    let output = suite.run(&["good", "--kernel", "host", "--kernel", "host", "--report", &folder]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+    assert_eq!(names(Path::new(&folder)), ["coverage.json", "coverage.md", "host", "host-2"]);
+    let json = fs::read_to_string(Path::new(&folder).join("coverage.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["targets"].as_array().unwrap().len(), 2);
+    assert_eq!(json["requirements"][0]["standings"], serde_json::json!(["holds", "holds"]));
+    // All of it can be rendered at once.
+    assert_eq!(skc(&["report", &folder]).out.matches("OK: all that ran").count(), 2);
+}
+
+#[test]
 fn two_runs_do_not_write_to_one_folder() {
     let suite = Suite::new();
     suite.add_slow();
