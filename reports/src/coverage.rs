@@ -39,6 +39,9 @@ pub struct Coverage<'a> {
     pub uncovered: Vec<&'a str>,
 }
 
+/// The ids of requirements by the reason for which all of their cases were skipped.
+pub type Skips<'a> = BTreeMap<String, Vec<&'a str>>;
+
 /// A target.
 #[derive(Clone, Debug, Serialize)]
 pub struct Column<'a> {
@@ -47,7 +50,7 @@ pub struct Column<'a> {
     /// The target.
     pub target: &'a Target,
     /// Requirements whose cases were all skipped there, by reason.
-    pub skipped: BTreeMap<String, Vec<&'a str>>,
+    pub skipped: Skips<'a>,
     /// How many requirements there are of each standing; every standing is there.
     pub standings: BTreeMap<Standing, usize>,
     /// How many records are of cases that the suite does not have.
@@ -240,8 +243,8 @@ impl<'a> Coverage<'a> {
     }
 
     /// What rests on skipped cases alone; the names of several targets of which the same holds stand together.
-    fn skips(&self) -> Vec<(Vec<&str>, &BTreeMap<String, Vec<&'a str>>)> {
-        let mut skips: Vec<(Vec<&str>, &BTreeMap<String, Vec<&str>>)> = Vec::new();
+    fn skips(&self) -> Vec<(Vec<&str>, &Skips<'a>)> {
+        let mut skips: Vec<(Vec<&str>, &Skips<'_>)> = Vec::new();
         for column in self.targets.iter().filter(|column| !column.skipped.is_empty()) {
             match skips.iter_mut().find(|(_, skipped)| **skipped == column.skipped) {
                 Some((names, _)) => names.push(&column.name),
@@ -266,7 +269,7 @@ fn columns<'a>(
     let names = names(runs);
     let column = |(at, (run, name)): (usize, (&'a Run, String))| {
         let mut standings = BTreeMap::from(Standing::ALL.map(|standing| (standing, 0)));
-        let mut skipped: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut skipped = Skips::new();
         for row in rows {
             let Some(standing) = row.standings.get(at) else { continue };
             *standings.entry(*standing).or_default() += 1;

@@ -324,7 +324,7 @@ fn skips(out: &mut impl Write, coverage: &Coverage<'_>, options: &Options) -> io
             writeln!(out, "{HEAD}{line}{HEAD:#}")?;
         }
         for (reason, requirements) in skipped {
-            for line in wrap(&reason, options.width.saturating_sub(2)) {
+            for line in wrap(reason, options.width.saturating_sub(2)) {
                 writeln!(out, "  {line}")?;
             }
             for line in wrap(&requirements.join(" "), options.width.saturating_sub(4)) {
