@@ -77,7 +77,10 @@ pub(super) fn coverage(args: &Coverage, terminal: Terminal) -> Result<u8, Troubl
     let (records, filters): (Vec<&String>, Vec<&String>) =
         args.given.iter().partition(|word| is_records(word, |filter| requirements(&suite, filter).is_ok()));
     let filters: Vec<String> = filters.into_iter().cloned().collect();
-    let chosen = requirements(&suite, &filters).map_err(Trouble::Usage)?;
+    let chosen = requirements(&suite, &filters).map_err(|why| match why.ends_with('?') {
+        true => Trouble::Usage(why),
+        false => Trouble::Usage(format!("{why}, and there are no records of that name")),
+    })?;
     let records: Vec<PathBuf> = records.into_iter().map(PathBuf::from).collect();
     let runs = read_all(&records)?;
     let found = coverage::Coverage::of(&suite, &chosen, &runs);
@@ -97,5 +100,5 @@ pub(super) fn coverage(args: &Coverage, terminal: Terminal) -> Result<u8, Troubl
 /// folder that is here.
 fn is_records(word: &str, is_filter: impl Fn(&[String]) -> bool) -> bool {
     let path = Path::new(word);
-    is_recorded(path) || (path.exists() && !is_filter(&[word.to_owned()]))
+    is_recorded(path) || path.is_absolute() || (path.exists() && !is_filter(&[word.to_owned()]))
 }

@@ -16,6 +16,7 @@ use crate::fixture::{self, Suite, skc};
 #[case::group(&["A"], 1)]
 #[case::nonsense(&["nonsense"], 2)]
 #[case::no_records(&["/dev"], 2)]
+#[case::nowhere(&["/nonexistent"], 2)]
 fn a_gap_is_a_failure(#[case] filters: &[&str], #[case] code: i32) {
     let output = Suite::new().skc(&[&["coverage"], filters].concat());
     assert_eq!(output.code, code, "{}{}", output.out, output.err);
@@ -44,6 +45,8 @@ fn an_unknown_filter_says_what_is_near() {
     let output = Suite::new().skc(&["coverage", "A-04"]);
     assert_eq!(output.code, 2);
     assert!(output.err.contains("did you mean `A-01`?"), "{}", output.err);
+    let output = Suite::new().skc(&["coverage", "yesterday"]);
+    assert!(output.err.contains("there are no records of that name"), "{}", output.err);
 }
 
 #[test]
