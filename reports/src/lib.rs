@@ -1,7 +1,7 @@
 //! Reports: what people and other programs read of a run.
 //!
-//! Everything here is made from [`harness::record`] alone: nothing runs a case, opens a file or ends
-//! the process. Each format has a module; [`status`] is the one place where a verdict gets its word
+//! Everything here is made from [`harness::record`], and of a suite where its requirements or deviations
+//! are what is told: nothing runs a case, opens a file or ends the process. Each format has a module; [`status`] is the one place where a verdict gets its word
 //! in each of them.
 
 pub mod status;
@@ -13,6 +13,9 @@ pub mod terminal;
 pub mod ktap;
 pub mod junit;
 pub mod json;
+mod markdown;
+pub mod coverage;
+pub mod deviations;
 pub mod compare;
 pub mod targets;
 
