@@ -1,6 +1,6 @@
 //! Reports: what people and other programs read of a run.
 //!
-//! Everything here is made from [`harness::record`] alone: nothing runs a case, opens a file or ends
+//! Everything here is made from [`harness::record`], and what a suite says of its cases: nothing runs a case, opens a file or ends
 //! the process. Each format has a module; [`status`] is the one place where a verdict gets its word
 //! in each of them.
 
@@ -13,6 +13,7 @@ pub mod terminal;
 pub mod ktap;
 pub mod junit;
 pub mod json;
+pub mod html;
 pub mod compare;
 pub mod targets;
 
