@@ -74,7 +74,25 @@ pub struct On {
     pub place: Option<String>,
 }
 
+impl std::fmt::Display for On {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.implementation)?;
+        for (from, until) in [(self.own_from, self.own_until), (self.from, self.until)] {
+            let bound = |version: Option<Version>| version.map(|it| it.to_string()).unwrap_or_default();
+            if from.is_some() || until.is_some() {
+                write!(f, " {}..{}", bound(from), bound(until))?;
+            }
+        }
+        [&self.release, &self.place].into_iter().flatten().try_for_each(|part| write!(f, " {part}"))
+    }
+}
+
 impl On {
+    /// If every Linux kernel is meant, wherever it runs.
+    pub fn is_every_kernel(&self) -> bool {
+        every_kernel([self])
+    }
+
     /// If a target is meant.
     pub fn holds(&self, target: &Target) -> bool {
         let own = target.implementation_version.as_deref().and_then(Version::parse);
@@ -88,17 +106,50 @@ impl On {
     }
 }
 
+/// The newest version that there will ever be.
+const LAST: Version = Version(u32::MAX, u32::MAX);
+
+/// If each Linux kernel, wherever it runs, is meant by one of several at least.
+pub fn every_kernel<'a>(several: impl IntoIterator<Item = &'a On>) -> bool {
+    let plain = |on: &&On| {
+        let own = on.own_from.or(on.own_until);
+        on.implementation == "linux" && own.is_none() && on.release.is_none() && on.place.is_none()
+    };
+    let range = |on: &On| (on.from.unwrap_or(Version(0, 0)), on.until.unwrap_or(LAST));
+    let mut ranges: Vec<_> = several.into_iter().filter(plain).map(range).collect();
+    ranges.sort_unstable();
+    let reach = |reached: Version, (from, until)| if from <= reached { reached.max(until) } else { reached };
+    ranges.into_iter().fold(Version(0, 0), reach) == LAST
+}
+
 impl Deviation {
     /// If a case is meant.
     pub fn is_about(&self, case: &Case) -> bool {
         self.cases.iter().any(|pattern| matches(pattern, &case.id))
-            && match &self.at {
-                At::Step(_) => true,
-                At::Calls(calls) => flat(&case.steps).any(|step| {
-                    calls.iter().any(|call| is_call(call, &step.text)) && !allows(step, &self.observed)
-                }),
-            }
+            && (matches!(self.at, At::Step(_)) || !self.steps(case).is_empty())
     }
+
+    /// The steps of a case at which it may fail as the entry says.
+    pub fn steps<'c>(&self, case: &'c Case) -> Vec<&'c Step> {
+        match &self.at {
+            At::Step(number) => case.steps.get(number - 1).into_iter().collect(),
+            At::Calls(calls) => {
+                let made = |step: &&Step| calls.iter().any(|call| is_call(call, &step.text));
+                flat(&case.steps).filter(made).filter(|step| !allows(step, &self.observed)).collect()
+            }
+        }
+    }
+}
+
+/// The entry that says what a record of a failure shows.
+pub fn seen<'d>(
+    deviations: &'d [Deviation],
+    case: &Case,
+    record: &CaseRecord,
+    target: &Target,
+) -> Option<&'d Deviation> {
+    let meant = |entry: &&Deviation| entry.is_about(case) && entry.on.holds(target);
+    deviations.iter().filter(meant).find(|entry| entry.is_seen(case, record))
 }
 
 /// How a record stands to the deviations. Only a case that ran to a verdict about the target can
@@ -111,7 +162,7 @@ pub fn standing(deviations: &[Deviation], case: &Case, record: &CaseRecord, targ
         // One entry that is always seen is enough for a pass to be wrong.
         Verdict::Pass if recorded.all(|entry| entry.sometimes) => Standing::Plain,
         Verdict::Pass => unexpected(),
-        Verdict::Fail => match recorded.find(|entry| entry.is_seen(case, record)) {
+        Verdict::Fail => match seen(deviations, case, record, target) {
             Some(seen) => Standing::Deviates { because: seen.because.clone() },
             None => unexpected(),
         },

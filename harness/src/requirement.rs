@@ -59,6 +59,22 @@ pub enum Level {
     DocumentedButKernelDiffers,
 }
 
+impl Level {
+    /// Every level, the most binding first.
+    pub const ALL: [Level; 4] =
+        [Level::Must, Level::Should, Level::KernelDefined, Level::DocumentedButKernelDiffers];
+
+    /// The level as requirements.yaml has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Must => "must",
+            Level::Should => "should",
+            Level::KernelDefined => "kernel-defined",
+            Level::DocumentedButKernelDiffers => "documented-but-kernel-differs",
+        }
+    }
+}
+
 /// Reads the requirements, in the order of the file. The file is the project's own and not written
 /// by hand every day: its first error is told, where cases are told all of theirs.
 pub fn read(source: &Source, problems: &mut Problems) -> Vec<Requirement> {
@@ -164,6 +180,14 @@ mod tests {
     fn a_wrong_entry_is_told(#[case] text: &str, #[case] message: &str) {
         let told = requirements(text).unwrap_err();
         assert!(told.len() == 1 && told[0].contains(message), "{told:?}");
+    }
+
+    #[test]
+    fn a_level_has_the_word_by_which_it_is_read() {
+        for level in Level::ALL {
+            let text = format!("A-1: {{tier: core, level: {}, says: x, from: [x]}}", level.word());
+            assert_eq!(requirements(&text).unwrap()[0].level, level);
+        }
     }
 
     #[test]

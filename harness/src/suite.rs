@@ -75,6 +75,19 @@ impl Suite {
         &self.deviations
     }
 
+    /// The cases that a deviation means.
+    pub fn meant_by(&self, entry: &Deviation) -> Vec<&Case> {
+        self.cases.iter().filter(|case| entry.is_about(case)).collect()
+    }
+
+    /// What some cases cover, in the order of the file: the requirements of a deviation are those of its
+    /// cases.
+    pub fn covered_by(&self, cases: &[&Case]) -> Vec<&Requirement> {
+        let is_covered =
+            |requirement: &&Requirement| cases.iter().any(|case| case.covers.contains(&requirement.id));
+        self.requirements.iter().filter(is_covered).collect()
+    }
+
     /// The text of a case's file.
     pub fn source(&self, case: &Case) -> Option<&Source> {
         self.sources.get(&case.file)
@@ -105,7 +118,7 @@ impl Suite {
         }
         if complete {
             suite.deviations_match(&files, &mut found);
-            suite.claims_deviate(&mut found);
+            suite.claims_deviate(&files, &mut found);
         }
         if found.is_empty() { Ok(suite) } else { Err(found) }
     }
@@ -146,8 +159,7 @@ impl Suite {
     }
 
     fn deviations_match(&self, files: &Files, found: &mut Vec<Diagnostic>) {
-        let Some(text) = files.beside.get(DEVIATIONS) else { return };
-        let source = Source::new(files.name(DEVIATIONS), String::from_utf8_lossy(text));
+        let Some(source) = deviations_of(files) else { return };
         for entry in &self.deviations {
             let mut meant = self.cases.iter().filter(|case| entry.is_about(case));
             let error = |message: String| source.error(entry.place.clone(), message);
@@ -173,12 +185,24 @@ impl Suite {
         }
     }
 
-    /// A claim that no kernel honours stands in the suite only with the reason why it fails.
-    fn claims_deviate(&self, found: &mut Vec<Diagnostic>) {
+    /// A claim that no kernel honours stands in the suite only with the reason why it fails on each of
+    /// them; and what no kernel does can be nothing but a claim.
+    fn claims_deviate(&self, files: &Files, found: &mut Vec<Diagnostic>) {
         for case in self.cases.iter().filter(|case| case.norm == Norm::Documentation) {
-            if !self.deviations.iter().any(|entry| entry.is_about(case)) {
-                let error = self.at(case, "norm", "a claim that no kernel honours has no deviation");
-                found.push(error.help(format!("add an entry for {} to {DEVIATIONS}", case.id)));
+            let about = self.deviations.iter().filter(|entry| entry.is_about(case));
+            if !deviation::every_kernel(about.map(|entry| &entry.on)) {
+                let message = "a claim that no kernel honours has no deviation for every kernel";
+                let help = format!("add an entry for {} on {{kernel: any}} to {DEVIATIONS}", case.id);
+                found.push(self.at(case, "norm", message).help(help));
+            }
+        }
+        let Some(source) = deviations_of(files) else { return };
+        for entry in self.deviations.iter().filter(|entry| entry.on.is_every_kernel()) {
+            let required = self.meant_by(entry).into_iter().find(|case| case.norm != Norm::Documentation);
+            if let Some(case) = required {
+                let message = format!("no kernel is said to do what {} asks of kernels", case.id);
+                let help = "`norm: documentation` makes the case a claim of a page; or say in `on` which kernels differ";
+                found.push(source.error(entry.place.clone(), message).help(help));
             }
         }
     }
@@ -213,6 +237,12 @@ impl Suite {
         });
         place.unwrap_or_else(|| Diagnostic::file(&case.file, message))
     }
+}
+
+/// The text of the deviations, for errors.
+fn deviations_of(files: &Files) -> Option<Source> {
+    let text = files.beside.get(DEVIATIONS)?;
+    Some(Source::new(files.name(DEVIATIONS), String::from_utf8_lossy(text)))
 }
 
 /// Reads one of the files beside the cases.

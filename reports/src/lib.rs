@@ -1,7 +1,7 @@
 //! Reports: what people and other programs read of a run.
 //!
-//! Everything here is made from [`harness::record`], and what a suite says of its cases: nothing runs a case, opens a file or ends
-//! the process. Each format has a module; [`status`] is the one place where a verdict gets its word
+//! Everything here is made from [`harness::record`], and of a suite where its requirements or deviations
+//! are what is told: nothing runs a case, opens a file or ends the process. Each format has a module; [`status`] is the one place where a verdict gets its word
 //! in each of them.
 
 pub mod status;
@@ -14,6 +14,9 @@ pub mod ktap;
 pub mod junit;
 pub mod json;
 pub mod html;
+mod markdown;
+pub mod coverage;
+pub mod deviations;
 pub mod compare;
 pub mod targets;
 

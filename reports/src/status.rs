@@ -62,6 +62,8 @@ pub struct Words {
     pub heading: &'static str,
     /// After a number of cases.
     pub counted: &'static str,
+    /// Where there is room for no word.
+    pub letter: char,
     /// If KTAP's line says `ok`.
     pub ok: bool,
     /// What stands behind the `#` of KTAP's line, before the reason.
@@ -108,18 +110,18 @@ impl Status {
         use Element::{Error, Failure, Skipped, Success};
         use Merit::{Bad, Good, Unasked, Unknown};
         #[rustfmt::skip]
-        let (word, heading, counted, ok, directive, element, merit) = match self {
-            Status::Pass => ("pass", "pass", "passed", true, None, Success, Good),
-            Status::Fail => ("fail", "FAIL", "failed", false, None, Failure, Bad),
-            Status::Timeout => ("timeout", "TIMEOUT", "timed out", false, Some("TIMEOUT"), Error, Bad),
-            Status::Crash => ("crash", "CRASH", "crashed", false, Some("CRASH"), Error, Bad),
+        let (word, heading, counted, letter, ok, directive, element, merit) = match self {
+            Status::Pass => ("pass", "pass", "passed", '.', true, None, Success, Good),
+            Status::Fail => ("fail", "FAIL", "failed", 'F', false, None, Failure, Bad),
+            Status::Timeout => ("timeout", "TIMEOUT", "timed out", 'T', false, Some("TIMEOUT"), Error, Bad),
+            Status::Crash => ("crash", "CRASH", "crashed", 'C', false, Some("CRASH"), Error, Bad),
             // KTAP has no word for it: `ok` would hide it, so it is a fail that says why.
-            Status::UnexpectedPass => ("unexpected-pass", "UNEXPECTED PASS", "passed unexpectedly", false, Some("unexpected pass:"), Failure, Bad),
-            Status::Broken => ("broken", "BROKEN", "broken", false, Some("ERROR"), Error, Unknown),
-            Status::Deviation => ("deviation", "deviation", "deviated as recorded", true, Some("XFAIL"), Skipped, Good),
-            Status::Skip => ("skip", "skip", "skipped", true, Some("SKIP"), Skipped, Unasked),
+            Status::UnexpectedPass => ("unexpected-pass", "UNEXPECTED PASS", "passed unexpectedly", 'U', false, Some("unexpected pass:"), Failure, Bad),
+            Status::Broken => ("broken", "BROKEN", "broken", 'B', false, Some("ERROR"), Error, Unknown),
+            Status::Deviation => ("deviation", "deviation", "deviated as recorded", 'd', true, Some("XFAIL"), Skipped, Good),
+            Status::Skip => ("skip", "skip", "skipped", 's', true, Some("SKIP"), Skipped, Unasked),
         };
-        Words { word, heading, counted, ok, directive, element, merit }
+        Words { word, heading, counted, letter, ok, directive, element, merit }
     }
 }
 
@@ -202,6 +204,8 @@ mod tests {
     fn words_are_distinct_and_agree_with_serde() {
         let words: HashSet<&str> = Status::ALL.iter().map(|status| status.words().word).collect();
         assert_eq!(words.len(), Status::ALL.len());
+        let letters: HashSet<char> = Status::ALL.iter().map(|status| status.words().letter).collect();
+        assert_eq!(letters.len(), Status::ALL.len());
         for status in Status::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.words().word);
         }

@@ -30,13 +30,13 @@ impl Default for Options {
     }
 }
 
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default();
-const UNKNOWN: Style = AnsiColor::Magenta.on_default();
-const UNASKED: Style = AnsiColor::Yellow.on_default();
-const FAINT: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const UNKNOWN: Style = AnsiColor::Magenta.on_default();
+pub(crate) const UNASKED: Style = AnsiColor::Yellow.on_default();
+pub(crate) const FAINT: Style = Style::new().dimmed();
 
-fn style_of(merit: Merit) -> Style {
+pub(crate) fn style_of(merit: Merit) -> Style {
     match merit {
         Merit::Good => GOOD,
         Merit::Bad => BAD,

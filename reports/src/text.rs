@@ -57,6 +57,34 @@ pub(crate) fn window(text: &str, width: usize, marks: &mut [Range<usize>]) -> St
     format!("{front}{shown}{back} ({length} characters)")
 }
 
+/// A text of several lines as one, fit to print.
+pub(crate) fn words(text: &str) -> String {
+    escape(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// A text cut to `width` characters, an ellipsis for the rest counted.
+pub(crate) fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A text as lines of `width` characters at most; a word that is longer has a line of its own.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// `word` as an argument that a shell takes as one.
 pub(crate) fn shell_word(word: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:@%".contains(char);
@@ -116,6 +144,21 @@ mod tests {
         let mut marks = [0..2, 990..1000];
         window(&"a".repeat(1000), 100, &mut marks);
         assert_eq!(marks, [0..2, 100..100]);
+    }
+
+    #[rstest]
+    #[case("", 5, &[])]
+    #[case("a bb  ccc\nd", 4, &["a bb", "ccc", "d"])]
+    #[case("a longerword b", 4, &["a", "longerword", "b"])]
+    fn a_text_is_wrapped_between_words(#[case] text: &str, #[case] width: usize, #[case] lines: &[&str]) {
+        assert_eq!(wrap(text, width), lines);
+    }
+
+    #[rstest]
+    #[case("abcd", 4, "abcd")]
+    #[case("abcdé", 4, "abc…")]
+    fn a_name_is_shortened_to_its_column(#[case] text: &str, #[case] width: usize, #[case] shown: &str) {
+        assert_eq!(shorten(text, width), shown);
     }
 
     #[rstest]

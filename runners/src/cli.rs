@@ -4,11 +4,14 @@
 mod build;
 mod check_config;
 mod choose;
+mod coverage;
+mod deviations;
 mod files;
 mod fetching;
 mod inspect;
 mod kernels;
 mod merge;
+mod page;
 mod progress;
 mod render;
 mod results;
@@ -49,6 +52,10 @@ const INTERRUPTED: u8 = 130;
 /// Whoever read the output has stopped; as if by SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
 
+/// How many characters a line has where nobody knows, and where somebody asks for less than there is use for.
+const WIDTH: usize = 110;
+const NARROWEST: usize = 40;
+
 const ABOUT: &str = "Conformance suite for Linux session keyrings";
 
 const EXIT_CODES: &str = "\
@@ -78,7 +85,8 @@ Examples:
   skc run --format ktap              for the consumers of kernel self-tests
   skc run --report out --shard 2/8   a part of the suite; files for CI in out/
   skc run --baseline last.jsonl      fail only for what is worse than it was
-  skc show parent/multi-threaded     the case, and what it is for";
+  skc show parent/multi-threaded     the case, and what it is for
+  skc coverage out                   the requirements, their cases, and what came of them in out/";
 
 #[derive(Parser)]
 #[command(name = "skc", version, about = ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 110)]
@@ -109,7 +117,11 @@ enum Command {
     List(List),
     /// Show a case with the requirements that it covers
     Show(Show),
+    /// Say for each requirement which cases cover it, and what came of them
+    #[command(after_help = coverage::HELP, override_usage = "skc coverage [OPTIONS] [RECORDS]... [FILTER]...")]
+    Coverage(coverage::Coverage),
     /// Render the records of runs
+    #[command(after_help = deviations::HELP)]
     Report(Report),
     /// Compare two runs: what changed, what is new
     #[command(
@@ -171,8 +183,9 @@ struct Run {
     /// What to write to standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
-    /// Also write records.jsonl, junit.xml, report.ktap and report.json to this folder, each whole or
-    /// not at all; a run that is killed leaves its records in records.jsonl.part
+    /// Also write records.jsonl, junit.xml, report.ktap, report.json, coverage.json, coverage.md and index.html
+    /// to this folder, each whole or not at all; a run that is killed leaves its records in records.jsonl.part. Of
+    /// several kernels each has a folder in it, and coverage.json and coverage.md of all stand beside these
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
@@ -294,6 +307,36 @@ enum Format {
     Json,
 }
 
+/// The formats of `skc report`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rendering {
+    /// What is to be looked at, and a summary
+    Terminal,
+    /// KTAP version 1
+    Ktap,
+    /// JUnit XML
+    Junit,
+    /// One JSON document
+    Json,
+    /// All runs as one page for a browser, which needs no other file
+    Html,
+    /// The recorded deviations, as Markdown that can be sent to those whom they concern
+    Deviations,
+}
+
+impl Rendering {
+    /// The format of a run, if it is one.
+    fn of_run(self) -> Option<Format> {
+        match self {
+            Rendering::Terminal => Some(Format::Terminal),
+            Rendering::Ktap => Some(Format::Ktap),
+            Rendering::Junit => Some(Format::Junit),
+            Rendering::Json => Some(Format::Json),
+            Rendering::Html | Rendering::Deviations => None,
+        }
+    }
+}
+
 #[derive(Args)]
 struct Check {
     /// Folders of cases, chapters of them, or single files; without any, the cases that are part of this
@@ -333,15 +376,30 @@ struct Show {
 
 #[derive(Args)]
 struct Report {
-    /// Files of records, or folders that `skc run --report` wrote; parts of one run are put together
-    #[arg(value_name = "RECORDS", required = true)]
+    /// Files of records, folders that `skc run --report` wrote, or folders of such folders; parts of one run
+    /// are put together
+    #[arg(value_name = "RECORDS")]
     records: Vec<PathBuf>,
     /// What to write to standard output
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Rendering::Terminal)]
+    format: Rendering,
+    /// For `html` and `deviations`: the folder of cases that the records are of [default: those of this program]
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
     /// A line for every case
     #[arg(long, short)]
     verbose: bool,
+}
+
+impl Report {
+    /// The cases that the records are taken to be of.
+    fn suite(&self) -> Result<Suite, Trouble> {
+        match &self.cases {
+            Some(folder) => Suite::load(folder),
+            None => Suite::embedded(),
+        }
+        .map_err(Trouble::Malformed)
+    }
 }
 
 #[derive(Args)]
@@ -397,6 +455,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => inspect::check(&args, terminal),
         Command::List(args) => inspect::list(&args, terminal),
         Command::Show(args) => show::show(&args, terminal),
+        Command::Coverage(args) => coverage::coverage(&args, terminal),
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
@@ -456,6 +515,13 @@ impl Terminal {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         }
+    }
+
+    /// How many characters a line of standard output has.
+    fn width(self) -> usize {
+        let asked = || std::env::var("COLUMNS").ok()?.parse().ok();
+        let found = || Some(usize::from(terminal_size::terminal_size_of(io::stdout())?.0.0));
+        found().or_else(asked).map_or(WIDTH, |width| width.max(NARROWEST))
     }
 
     /// A note beside the output.

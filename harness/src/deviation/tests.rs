@@ -229,6 +229,17 @@ fn an_entry_for_another_target_says_nothing() {
 }
 
 #[rstest]
+#[case("kernel: any", "linux")]
+#[case("kernel: 6.1", "linux 6.1..6.2")]
+#[case("kernel: ..6.1, place: uml", "linux ..6.1 uml")]
+#[case("release: '*.el9*'", "linux *.el9*")]
+#[case("implementation: gvisor, version: 20240729.0..", "gvisor 20240729.0..")]
+fn targets_are_named(#[case] on: &str, #[case] shown: &str) {
+    assert_eq!(entry(on).on.to_string(), shown);
+    assert_eq!(entry(on).on.is_every_kernel(), on == "kernel: any");
+}
+
+#[rstest]
 #[case("", "", true)]
 #[case("", "x", false)]
 #[case("*", "anything", true)]

@@ -13,6 +13,16 @@ fn case(title: &str, covers: &str) -> String {
     format!("title: {title}\ncovers: [{covers}]\nactors:\n  a: {{uid: 0}}\nsteps:\n  - a: getuid() = 0\n")
 }
 
+/// A case that is a claim of a page.
+fn claim() -> String {
+    case("A", "X-1").replace("actors", "norm: documentation\nactors")
+}
+
+/// A deviation of the case a.
+fn entry(on: &str) -> String {
+    format!("- {{case: a, on: {{{on}}}, step: 1, observed: x, because: y}}\n")
+}
+
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -71,7 +81,11 @@ fn a_folder_gives_the_same_suite_every_time() {
 #[case(&[(DEVIATIONS, "- {case: z, on: {kernel: any}, step: 1, observed: x, because: y}")], "deviations.yaml: no case `z`")]
 #[case(&[("a.yaml", &*case("A", "X-1")), (DEVIATIONS, "- {case: a, on: {kernel: any}, step: 2, observed: x, because: y}")], "deviations.yaml: a has no step 2")]
 #[case(&[("a.yaml", &*case("A", "X-1")), (DEVIATIONS, "- {on: {implementation: gvisor}, calls: [read], observed: x, because: y}")], "deviations.yaml: no case that is meant makes the call `read`")]
-#[case(&[("a.yaml", &*case("A", "X-1").replace("actors", "norm: documentation\nactors"))], "a.yaml: a claim that no kernel honours has no deviation")]
+#[case(&[("a.yaml", &*claim())], "a.yaml: a claim that no kernel honours has no deviation for every kernel")]
+#[case(&[("a.yaml", &*claim()), (DEVIATIONS, &*entry("kernel: 6.1.."))], "a.yaml: a claim that no kernel honours has no deviation for every kernel")]
+#[case(&[("a.yaml", &*claim()), (DEVIATIONS, &*entry("implementation: gvisor"))], "a.yaml: a claim that no kernel honours has no deviation for every kernel")]
+#[case(&[("a.yaml", &*claim()), (DEVIATIONS, &*entry("kernel: any, place: uml"))], "a.yaml: a claim that no kernel honours has no deviation for every kernel")]
+#[case(&[("a.yaml", &*case("A", "X-1")), (DEVIATIONS, &*entry("kernel: any"))], "deviations.yaml: no kernel is said to do what a asks of kernels")]
 fn what_does_not_hold_together_is_told(#[case] files: &[(&str, &str)], #[case] message: &str) {
     let folder = folder(&[files, &[(REQUIREMENTS, REQUIREMENT)]].concat());
     assert_eq!(told(&folder).first().map(String::as_str), Some(message));
@@ -127,10 +141,26 @@ fn a_large_file_is_not_read() {
 #[test]
 fn a_record_meets_its_deviation() {
     let deviation = "- {case: 'a*', on: {kernel: any}, step: 1, observed: x, because: y}";
-    let folder =
-        folder(&[("a.yaml", &case("A", "X-1")), (DEVIATIONS, deviation), (REQUIREMENTS, REQUIREMENT)]);
+    let folder = folder(&[("a.yaml", &claim()), (DEVIATIONS, deviation), (REQUIREMENTS, REQUIREMENT)]);
     let suite = Suite::load(folder.path()).unwrap();
     assert!(suite.deviations()[0].is_about(&suite.cases()[0]));
+    let cases = suite.meant_by(&suite.deviations()[0]);
+    assert_eq!(cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(suite.covered_by(&cases), [suite.requirement("X-1").unwrap()]);
+}
+
+#[rstest]
+#[case(&["kernel: 5.10..6.1", "kernel: 6.1"])]
+#[case(&["kernel: ..6.1", "implementation: gvisor"])]
+#[case(&["kernel: ..6.1", "kernel: 6.2.."])]
+#[case(&["kernel: ..6.1", "release: '*', kernel: 6.1.."])]
+fn a_gap_is_seen_between_the_kernels_of_a_claim(#[case] on: &[&str]) {
+    let deviations: String = on.iter().map(|on| entry(on)).collect();
+    let files = [("a.yaml", &*claim()), (DEVIATIONS, &deviations), (REQUIREMENTS, REQUIREMENT)];
+    assert_eq!(told(&folder(&files)).len(), 1);
+    let whole = deviations + &entry("kernel: ..5.12") + &entry("kernel: 5.10..");
+    let files = [("a.yaml", &*claim()), (DEVIATIONS, &whole), (REQUIREMENTS, REQUIREMENT)];
+    assert_eq!(told(&folder(&files)), Vec::<String>::new());
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 mod common;
 mod compare;
+mod coverage;
+mod deviations;
 mod hostile;
 mod json;
 mod junit;
 mod ktap;
+mod suite;
 mod summary;
 mod terminal;

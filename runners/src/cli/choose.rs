@@ -7,6 +7,7 @@ use harness::case::Case;
 use harness::case::diagnostic::did_you_mean;
 use harness::deviation::matches;
 use harness::plan::Plan;
+use harness::requirement::Requirement;
 use harness::suite::Suite;
 use runners::pool::Jobs;
 
@@ -27,15 +28,41 @@ pub(super) fn choose<'s>(suite: &'s Suite, filters: &[String]) -> Result<Vec<&'s
     Ok(suite.cases().iter().filter(chosen).collect())
 }
 
+/// The requirements that filters mean, in the order of the suite: those of that name, and those that the
+/// cases of that name cover; without filters, all.
+pub(super) fn requirements<'s>(suite: &'s Suite, filters: &[String]) -> Result<Vec<&'s Requirement>, String> {
+    let is_meant = |filter: &str, requirement: &Requirement| {
+        requirement.id == filter
+            || requirement.group() == filter
+            || (filter.contains('*') && matches(filter, &requirement.id))
+            || suite
+                .cases()
+                .iter()
+                .any(|case| is_named(filter, case) && case.covers.contains(&requirement.id))
+    };
+    let nothing = |filter: &&String| !suite.requirements().iter().any(|it| is_meant(filter, it));
+    let wrong: Vec<String> = filters.iter().filter(nothing).map(|filter| unknown(suite, filter)).collect();
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n       "));
+    }
+    let chosen = |requirement: &&Requirement| {
+        filters.is_empty() || filters.iter().any(|filter| is_meant(filter, requirement))
+    };
+    Ok(suite.requirements().iter().filter(chosen).collect())
+}
+
 /// If a filter means a case.
 fn means(filter: &str, case: &Case) -> bool {
+    is_named(filter, case) || case.covers.iter().any(|id| id == filter || group(id) == filter)
+}
+
+/// If a filter is the name of a case, of a chapter or of several.
+fn is_named(filter: &str, case: &Case) -> bool {
     let chapter = filter.trim_end_matches('/');
     let below = |id: &str| {
         id.strip_prefix(chapter).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
     };
-    below(&case.id)
-        || (filter.contains('*') && matches(filter, &case.id))
-        || case.covers.iter().any(|id| id == filter || group(id) == filter)
+    below(&case.id) || (filter.contains('*') && matches(filter, &case.id))
 }
 
 /// A requirement's id without its number.

@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness::record::{self, CaseRecord, Header, Run};
+use harness::suite::Suite;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use reports::coverage::Coverage;
 use tempfile::NamedTempFile;
 
 use super::Trouble;
+use super::merge::merge;
+use super::page::page;
 
 /// The records of a run.
 const RECORDS: &str = "records.jsonl";
@@ -50,7 +54,13 @@ impl Folder {
     }
 
     /// Ends the records, and writes the reports that are made of them.
-    pub(super) fn finish(self, run: &Run, duration: Duration, interrupted: bool) -> Result<(), Trouble> {
+    pub(super) fn finish(
+        self,
+        run: &Run,
+        suite: &Suite,
+        duration: Duration,
+        interrupted: bool,
+    ) -> Result<(), Trouble> {
         let Folder { path, records } = self;
         let finished = records.finish(duration, interrupted).and_then(|part| {
             part.0.sync_all()?;
@@ -58,11 +68,25 @@ impl Folder {
             whole(&path, "junit.xml", |out| reports::junit::write(out, run).map_err(io::Error::other))?;
             whole(&path, "report.ktap", |out| reports::ktap::write(out, run))?;
             whole(&path, "report.json", |out| reports::json::write(out, run))?;
+            write_overview(&path, suite, std::slice::from_ref(run))?;
             // The names are only safe once the folder is.
             File::open(&path)?.sync_all()
         });
         finished.map_err(|error| wrong(&path, &error))
     }
+}
+
+/// Writes what tells of several runs to the folder in which those of each of them are.
+pub(super) fn finish_all(folder: &Path, suite: &Suite, runs: &[Run]) -> Result<(), Trouble> {
+    write_overview(folder, suite, runs).map_err(|error| wrong(folder, &error))
+}
+
+fn write_overview(folder: &Path, suite: &Suite, runs: &[Run]) -> io::Result<()> {
+    let requirements: Vec<_> = suite.requirements().iter().collect();
+    let coverage = Coverage::of(suite, &requirements, runs);
+    whole(folder, "coverage.json", |out| reports::coverage::json(out, &coverage))?;
+    whole(folder, "coverage.md", |out| reports::coverage::markdown(out, &coverage))?;
+    whole(folder, "index.html", |out| page(out, suite, runs))
 }
 
 fn open(folder: &Path) -> io::Result<Flock<File>> {
@@ -107,15 +131,50 @@ fn for_all() -> fs::Permissions {
 pub(super) fn read(path: &Path) -> Result<Run, Trouble> {
     let wrong = |what: &dyn std::fmt::Display| Trouble::Usage(format!("{}: {what}", path.display()));
     let file = if path.is_dir() {
-        // Records that were not finished are there only while they are newer than the finished ones.
-        [PART, RECORDS]
-            .map(|name| path.join(name))
-            .into_iter()
-            .find(|file| file.exists())
+        in_folder(path)
             .ok_or_else(|| wrong(&format!("there is neither {RECORDS} nor {PART} in this folder")))?
     } else {
         path.to_owned()
     };
     let input = File::open(&file).map_err(|error| wrong(&error))?;
     record::read(BufReader::new(input)).map_err(|flaw| wrong(&flaw))
+}
+
+/// Reads the records of several runs; a folder may hold the folders of several kernels. Parts of one run
+/// are put together.
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, Trouble> {
+    let mut runs = Vec::new();
+    for path in paths {
+        match below(path).as_slice() {
+            [] => runs.push(read(path)?),
+            several => {
+                for path in several {
+                    runs.push(read(path)?);
+                }
+            }
+        }
+    }
+    Ok(merge(runs))
+}
+
+/// If a path is a file, or a folder in which there are records.
+pub(super) fn is_recorded(path: &Path) -> bool {
+    path.is_file() || in_folder(path).is_some() || !below(path).is_empty()
+}
+
+/// The records in a folder. Those that were not finished are there only while they are newer than the finished ones.
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    [PART, RECORDS].map(|name| folder.join(name)).into_iter().find(|file| file.exists())
+}
+
+/// The folders with records in a folder that has none of its own, by name.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    if in_folder(folder).is_some() {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir() && in_folder(path).is_some()).collect();
+    folders.sort();
+    folders
 }

@@ -1,19 +1,34 @@
 //! `skc report` and `skc compare`: what was recorded, read again.
 
+use std::io::{self, Write};
+
 use reports::compare::{self, Comparison};
 use reports::summary::{Outcome, Summary};
 use reports::{target_line, terminal};
 
-use super::files::read;
-use super::merge::merge;
+use super::deviations;
+use super::files::{read, read_all};
+use super::page::page;
 use super::render::Render;
-use super::{Compare, Format, Report, Terminal, Trouble};
+use super::{Compare, Format, Rendering, Report, Terminal, Trouble};
 
 /// Renders records.
 pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
-    let runs = args.records.iter().map(|path| read(path)).collect::<Result<Vec<_>, Trouble>>()?;
-    let runs = merge(runs);
-    if runs.len() > 1 && args.format != Format::Terminal {
+    if args.format == Rendering::Deviations {
+        return deviations::write(args, terminal);
+    }
+    if args.records.is_empty() {
+        return Err(Trouble::Usage("only `--format deviations` does without RECORDS".into()));
+    }
+    let runs = read_all(&args.records)?;
+    let Some(format) = args.format.of_run() else {
+        let suite = args.suite()?;
+        let mut out = io::stdout().lock();
+        page(&mut out, &suite, &runs)?;
+        out.flush()?;
+        return Ok(0);
+    };
+    if runs.len() > 1 && format != Format::Terminal {
         let targets: Vec<String> = runs.iter().map(|run| target_line(&run.header.target)).collect();
         return Err(Trouble::Usage(format!(
             "these records are of {} runs ({}), and a document of this format holds one",
@@ -23,7 +38,7 @@ pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
     }
     let options = terminal::Options { verbose: args.verbose, ..terminal::Options::default() };
     for run in &runs {
-        Render::whole(args.format, run, terminal, options.clone())?;
+        Render::whole(format, run, terminal, options.clone())?;
     }
     Ok(Outcome::worst(runs.iter().map(|run| Summary::of(run).outcome)).exit_code())
 }

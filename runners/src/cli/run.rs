@@ -146,6 +146,10 @@ impl Session<'_> {
             Ok(())
         })?;
         reports::targets::write(&mut self.terminal.out().lock(), &rows)?;
+        let runs: Vec<Records> = rows.into_iter().filter_map(|row| row.came_to.ok()).collect();
+        if let Some(folder) = self.args.report.as_ref().filter(|_| !runs.is_empty()) {
+            files::finish_all(folder, self.suite, &runs)?;
+        }
         Ok(if self.stop.is_asked() { INTERRUPTED } else { worst(&codes) })
     }
 
@@ -289,7 +293,7 @@ impl<'a> Book<'a> {
         let (cases, milliseconds) = (self.records.cases.len(), duration.as_millis() as u64);
         self.records.footer = Some(Footer { cases, milliseconds, interrupted });
         if let Some(folder) = self.folder {
-            folder.finish(&self.records, duration, interrupted)?;
+            folder.finish(&self.records, self.suite, duration, interrupted)?;
         }
         self.render.finish(&self.records)?;
         let mut code = Summary::of(&self.records).outcome.exit_code();

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use anstyle::Style;
 use harness::case::Case;
 use harness::case::diagnostic::did_you_mean;
-use harness::deviation::On;
 use harness::suite::Suite;
 use reports::status::{Status, reason};
 use reports::target_line;
@@ -87,24 +86,8 @@ fn deviations(out: &mut impl Write, suite: &Suite, case: &Case) -> io::Result<()
         writeln!(
             out,
             "{HEADING}deviation{HEADING:#} on {}: {} gives {}\n  {}{link}\n",
-            place(&entry.on),
-            entry.at,
-            entry.observed,
-            entry.because
+            entry.on, entry.at, entry.observed, entry.because
         )?;
     }
     Ok(())
-}
-
-fn place(on: &On) -> String {
-    let bound =
-        |version: Option<harness::case::Version>| version.map(|it| it.to_string()).unwrap_or_default();
-    let mut text = on.implementation.clone();
-    if on.from.is_some() || on.until.is_some() {
-        text += &format!(" {}..{}", bound(on.from), bound(on.until));
-    }
-    for part in [&on.release, &on.place].into_iter().flatten() {
-        text += &format!(" {part}");
-    }
-    text
 }

@@ -15,13 +15,16 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_report_is_four_whole_files() {
+fn a_report_is_six_whole_files() {
     let suite = Suite::new();
     let folder = suite.beside("new/out");
     // Twice: the second run replaces what the first left.
     for _ in 0..2 {
         let output = suite.run(&["--report", &folder, "--format", "json"]);
-        assert_eq!(names(Path::new(&folder)), ["junit.xml", "records.jsonl", "report.json", "report.ktap"]);
+        assert_eq!(
+            names(Path::new(&folder)),
+            ["coverage.json", "coverage.md", "junit.xml", "records.jsonl", "report.json", "report.ktap"]
+        );
         assert_eq!(fs::read_to_string(Path::new(&folder).join("report.json")).unwrap(), output.out);
     }
     let read = |name: &str| fs::read_to_string(Path::new(&folder).join(name)).unwrap();
@@ -30,6 +33,24 @@ fn a_report_is_four_whole_files() {
         assert_eq!(rendered.out, read(name));
         assert_eq!(rendered.code, 1);
     }
+    for (format, name) in [("json", "coverage.json"), ("markdown", "coverage.md")] {
+        assert_eq!(suite.skc(&["coverage", &folder, "--format", format]).out, read(name));
+    }
+}
+
+#[test]
+fn several_kernels_have_a_folder_each_and_one_coverage() {
+    let suite = Suite::new();
+    let folder = suite.beside("all");
+    let output = suite.run(&["good", "--kernel", "host", "--kernel", "host", "--report", &folder]);
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+    assert_eq!(names(Path::new(&folder)), ["coverage.json", "coverage.md", "host", "host-2"]);
+    let json = fs::read_to_string(Path::new(&folder).join("coverage.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["targets"].as_array().unwrap().len(), 2);
+    assert_eq!(json["requirements"][0]["standings"], serde_json::json!(["holds", "holds"]));
+    // All of it can be rendered at once.
+    assert_eq!(skc(&["report", &folder]).out.matches("OK: all that ran").count(), 2);
 }
 
 #[test]

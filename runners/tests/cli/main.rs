@@ -1,6 +1,8 @@
 //! The program as people and CI use it: exit codes, streams, files.
 
 mod config;
+mod coverage;
+mod deviations;
 mod fixture;
 mod files;
 mod filters;
@@ -113,6 +115,8 @@ fn the_cases_of_the_program_are_well_formed() {
 #[case::run(&["run", "--help"], &["A FILTER is", "'join/*-denied'", "S2P-04", "Exit codes:", "[default: 10s]", "6 for each processor"])]
 #[case::list(&["list", "--help"], &["A FILTER is", "--why"])]
 #[case::compare(&["compare", "--help"], &["1  a regression"])]
+#[case::coverage(&["coverage", "--help"], &["[RECORDS]... [FILTER]...", "'CVE-*'", "not played", "Exit codes:", "--summary"])]
+#[case::report(&["report", "--help"], &["--format deviations", "Exit codes:"])]
 fn the_help_teaches(#[case] args: &[&str], #[case] parts: &[&str]) {
     let output = skc(args);
     assert_eq!(output.code, 0);
