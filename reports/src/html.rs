@@ -11,7 +11,7 @@ use harness::record::{CaseRecord, Run, Standing};
 use harness::requirement::{Level, Requirement};
 use serde::Serialize;
 
-use crate::status::Status;
+use crate::status::{Merit, Status};
 use crate::summary::{Outcome, Summary};
 use crate::target_line;
 use crate::text::counted;
@@ -66,6 +66,8 @@ struct Sign {
     counted: &'static str,
     sign: &'static str,
     letter: char,
+    /// If it is to be looked at.
+    bad: bool,
 }
 
 #[derive(Serialize)]
@@ -181,7 +183,8 @@ fn data<'a>(page: &Page<'a>) -> Data<'a> {
     });
     let statuses = SIGNS.map(|(status, sign, letter)| {
         let words = status.words();
-        Sign { word: words.word, counted: words.counted, sign, letter }
+        let bad = matches!(words.merit, Merit::Bad | Merit::Unknown);
+        Sign { word: words.word, counted: words.counted, sign, letter, bad }
     });
     Data {
         statuses: statuses.into(),

@@ -34,7 +34,9 @@ fn main() -> ExitCode {
                 "parent/new",
             ])?;
             shown.has("5 of 5 cases")?;
-            shown.has(">6.12.1<")
+            shown.has(">6.12.1<")?;
+            // What is wrong stands before the table.
+            shown.has("<a href=\"#cell=join%2Ffails%406.12.1-qemu-tcg\">join/fails</a>")
         }),
         trial("words_are_searched_in_ids_titles_and_requirements", || {
             Browsed::at("q=PARENT+crash")?.rows(&["parent/crash"])?;

@@ -278,6 +278,21 @@ function move(event) {
   next.focus();
 }
 
+// What is not as expected, with a link to the first cell that shows it: before any table is read.
+function news() {
+  const bad = new Set(statuses.filter((status) => status.bad).map((status) => status.letter));
+  const list = $("news").querySelector("ul");
+  for (const it of data.cases) {
+    const where = columns.map((_, index) => index).filter((index) => bad.has(it.cells[index]));
+    if (!where.length) continue;
+    const status = byLetter.get(it.cells[where[0]]);
+    const link = element("a", { href: fragment({ cell: `${it.id}@${columns[where[0]].key}` }) }, it.id);
+    const names = where.length === columns.length && columns.length > 1 ? "everywhere" : where.map((index) => columns[index].name).join(", ");
+    list.append(element("li", {}, element("strong", { class: status.word }, status.word), " ", link, ` ${it.title} `, element("span", { class: "faint" }, names)));
+  }
+  $("news").hidden = !list.firstChild;
+}
+
 function begin() {
   for (const column of columns) $("target").append(element("option", { value: column.key }, column.name));
   for (const status of statuses) {
@@ -287,6 +302,7 @@ function begin() {
   // A target that is not asked for is not shown: one rule for each column, so that rows need not be touched.
   const rules = columns.map((_, index) => `.without-${index} tr > :nth-child(${index + 2}):not([colspan]) { display: none; }`);
   document.head.append(element("style", {}, rules.join("\n")));
+  news();
   $("filters").hidden = false;
   listen();
   show();
