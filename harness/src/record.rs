@@ -81,6 +81,9 @@ pub struct Header {
     pub started: u64,
     /// How many cases were chosen.
     pub cases: usize,
+    /// The command that plays a case on this target again, but for the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// The last line of a file of records.

@@ -13,6 +13,7 @@ pub mod terminal;
 pub mod ktap;
 pub mod junit;
 pub mod json;
+pub mod html;
 mod markdown;
 pub mod coverage;
 pub mod deviations;

@@ -11,6 +11,7 @@ mod fetching;
 mod inspect;
 mod kernels;
 mod merge;
+mod page;
 mod progress;
 mod render;
 mod results;
@@ -182,8 +183,8 @@ struct Run {
     /// What to write to standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
-    /// Also write records.jsonl, junit.xml, report.ktap, report.json, coverage.json and coverage.md to this
-    /// folder, each whole or not at all; a run that is killed leaves its records in records.jsonl.part. Of
+    /// Also write records.jsonl, junit.xml, report.ktap, report.json, coverage.json, coverage.md and index.html
+    /// to this folder, each whole or not at all; a run that is killed leaves its records in records.jsonl.part. Of
     /// several kernels each has a folder in it, and coverage.json and coverage.md of all stand beside these
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -317,6 +318,8 @@ enum Rendering {
     Junit,
     /// One JSON document
     Json,
+    /// All runs as one page for a browser, which needs no other file
+    Html,
     /// The recorded deviations, as Markdown that can be sent to those whom they concern
     Deviations,
 }
@@ -329,7 +332,7 @@ impl Rendering {
             Rendering::Ktap => Some(Format::Ktap),
             Rendering::Junit => Some(Format::Junit),
             Rendering::Json => Some(Format::Json),
-            Rendering::Deviations => None,
+            Rendering::Html | Rendering::Deviations => None,
         }
     }
 }
@@ -380,12 +383,23 @@ struct Report {
     /// What to write to standard output
     #[arg(long, value_enum, default_value_t = Rendering::Terminal)]
     format: Rendering,
-    /// For `deviations`: the folder of cases beside which they stand [default: those of this program]
+    /// For `html` and `deviations`: the folder of cases that the records are of [default: those of this program]
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
     /// A line for every case
     #[arg(long, short)]
     verbose: bool,
+}
+
+impl Report {
+    /// The cases that the records are taken to be of.
+    fn suite(&self) -> Result<Suite, Trouble> {
+        match &self.cases {
+            Some(folder) => Suite::load(folder),
+            None => Suite::embedded(),
+        }
+        .map_err(Trouble::Malformed)
+    }
 }
 
 #[derive(Args)]

@@ -18,7 +18,14 @@ fn header() -> Header {
         features: Default::default(),
         programs: Default::default(),
     };
-    Header { format: FORMAT, program: "0.1.0".into(), target, started: 1_700_000_000, cases: 2 }
+    Header {
+        format: FORMAT,
+        program: "0.1.0".into(),
+        target,
+        started: 1_700_000_000,
+        cases: 2,
+        command: None,
+    }
 }
 
 fn case(id: &str) -> CaseRecord {

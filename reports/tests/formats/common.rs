@@ -30,6 +30,7 @@ pub(crate) fn run(cases: Vec<CaseRecord>) -> Run {
             target: target(),
             started: 1_700_000_000,
             cases: count,
+            command: None,
         },
         cases,
         footer: Some(Footer { cases: count, milliseconds: 3_210, interrupted: false }),

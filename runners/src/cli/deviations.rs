@@ -7,7 +7,6 @@ use std::time::Duration;
 use harness::case::{Case, Version};
 use harness::deviation::On;
 use harness::plan::{plan, programs};
-use harness::suite::Suite;
 use harness::target::{Feature, Ids, Target};
 use reports::deviations::{Document, Options};
 use vm_images::manifest::{self, Flavour};
@@ -16,6 +15,9 @@ use super::files::read_all;
 use super::{Report, Terminal, Trouble};
 
 pub(super) const HELP: &str = "\
+`--format html` writes one page of all RECORDS: cases and requirements by target, with filters; a cell
+opens the case with its steps, what it requires, and the command that repeats it.
+
 `--format deviations` writes the entries of deviations.yaml as a document, a part for each target:
 claims of pages that no kernel honours, kernels, and other implementations; each with the
 requirements that it concerns, the case that shows it, and the command that repeats it. With
@@ -24,18 +26,15 @@ RECORDS those that were seen there, and where; without, all.
 Examples:
   skc report out                           what a run came to
   skc report out1 out2 --format junit      two shards of a run as one document
+  skc report out --format html > page.html all kernels of out/ in a browser
   skc report --format deviations           all that is recorded of all targets
   skc report out --format deviations       what of it was seen in out/
 
-Exit codes: those of the run (see `skc run --help`); of deviations 0";
+Exit codes: those of the run (see `skc run --help`); of html and deviations 0";
 
 /// Writes the document.
 pub(super) fn write(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
-    let suite = match &args.cases {
-        Some(folder) => Suite::load(folder),
-        None => Suite::embedded(),
-    }
-    .map_err(Trouble::Malformed)?;
+    let suite = args.suite()?;
     let runs = read_all(&args.records)?;
     let document = match runs.as_slice() {
         [] => Document::whole(&suite),

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::Trouble;
 use super::merge::merge;
+use super::page::page;
 
 /// The records of a run.
 const RECORDS: &str = "records.jsonl";
@@ -67,7 +68,7 @@ impl Folder {
             whole(&path, "junit.xml", |out| reports::junit::write(out, run).map_err(io::Error::other))?;
             whole(&path, "report.ktap", |out| reports::ktap::write(out, run))?;
             whole(&path, "report.json", |out| reports::json::write(out, run))?;
-            write_coverage(&path, suite, std::slice::from_ref(run))?;
+            write_overview(&path, suite, std::slice::from_ref(run))?;
             // The names are only safe once the folder is.
             File::open(&path)?.sync_all()
         });
@@ -75,16 +76,17 @@ impl Folder {
     }
 }
 
-/// Writes the coverage of several runs to the folder in which those of each of them are.
+/// Writes what tells of several runs to the folder in which those of each of them are.
 pub(super) fn finish_all(folder: &Path, suite: &Suite, runs: &[Run]) -> Result<(), Trouble> {
-    write_coverage(folder, suite, runs).map_err(|error| wrong(folder, &error))
+    write_overview(folder, suite, runs).map_err(|error| wrong(folder, &error))
 }
 
-fn write_coverage(folder: &Path, suite: &Suite, runs: &[Run]) -> io::Result<()> {
+fn write_overview(folder: &Path, suite: &Suite, runs: &[Run]) -> io::Result<()> {
     let requirements: Vec<_> = suite.requirements().iter().collect();
     let coverage = Coverage::of(suite, &requirements, runs);
     whole(folder, "coverage.json", |out| reports::coverage::json(out, &coverage))?;
-    whole(folder, "coverage.md", |out| reports::coverage::markdown(out, &coverage))
+    whole(folder, "coverage.md", |out| reports::coverage::markdown(out, &coverage))?;
+    whole(folder, "index.html", |out| page(out, suite, runs))
 }
 
 fn open(folder: &Path) -> io::Result<Flock<File>> {

@@ -1,21 +1,33 @@
 //! `skc report` and `skc compare`: what was recorded, read again.
 
+use std::io::{self, Write};
+
 use reports::compare::{self, Comparison};
 use reports::summary::{Outcome, Summary};
 use reports::{target_line, terminal};
 
 use super::deviations;
 use super::files::{read, read_all};
+use super::page::page;
 use super::render::Render;
-use super::{Compare, Format, Report, Terminal, Trouble};
+use super::{Compare, Format, Rendering, Report, Terminal, Trouble};
 
 /// Renders records.
 pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
-    let Some(format) = args.format.of_run() else { return deviations::write(args, terminal) };
+    if args.format == Rendering::Deviations {
+        return deviations::write(args, terminal);
+    }
     if args.records.is_empty() {
         return Err(Trouble::Usage("only `--format deviations` does without RECORDS".into()));
     }
     let runs = read_all(&args.records)?;
+    let Some(format) = args.format.of_run() else {
+        let suite = args.suite()?;
+        let mut out = io::stdout().lock();
+        page(&mut out, &suite, &runs)?;
+        out.flush()?;
+        return Ok(0);
+    };
     if runs.len() > 1 && format != Format::Terminal {
         let targets: Vec<String> = runs.iter().map(|run| target_line(&run.header.target)).collect();
         return Err(Trouble::Usage(format!(

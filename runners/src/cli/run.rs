@@ -234,6 +234,7 @@ impl<'a> Book<'a> {
             target: pool.target().clone(),
             started,
             cases: session.cases.len(),
+            command: Some(repeat(args, wanted)),
         };
         let options = terminal::Options { verbose: args.verbose, repeat: repeat(args, wanted) };
         Ok(Book {
