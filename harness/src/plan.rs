@@ -36,6 +36,9 @@ pub struct Plan {
     pub step_limit: Duration,
     /// The longest that the whole case may take before its stage counts as dead.
     pub limit: Duration,
+    /// The lie that is told while it is played: see [`crate::lie`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lie: Option<String>,
 }
 
 /// What a stage provides only to cases that use it, because it costs time.
@@ -69,6 +72,11 @@ impl Plan {
     /// If actors of the case act at the same time, so that they need processors of their own.
     pub fn needs_processors(&self) -> bool {
         self.steps.iter().any(|step| step.starts.is_some() || matches!(step.act, Act::Together(_)))
+    }
+
+    /// The operations of its steps.
+    pub fn operations(&self) -> impl Iterator<Item = Op> {
+        calls(&self.steps).into_iter().map(|(call, _)| call.op)
     }
 }
 
@@ -210,6 +218,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         stage,
         step_limit,
         limit: limit(&case.steps, step_limit),
+        lie: None,
     })
 }
 
