@@ -150,6 +150,7 @@ impl<'s> Liar<'s> {
             self.memory.push((call, seen.clone()));
             if let Some(serial) = value.number().filter(|number| *number > 2) {
                 self.scene.last_given = Some(serial);
+                self.scene.first_given.get_or_insert(serial);
             }
         }
         if let (true, Then::Also(whom, extras)) = (applies, &self.lie.then) {

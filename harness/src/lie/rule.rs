@@ -208,6 +208,8 @@ pub(super) enum Told {
     Like(fn(kind: &[u8], name: &[u8], wanted: &[u8]) -> bool),
     /// The serial that the same operation gave last.
     LastGiven,
+    /// The one that it gave first.
+    FirstGiven,
     /// What the same call gave when it last succeeded.
     Stale,
     Plus(i64),
@@ -350,6 +352,7 @@ impl Told {
             Told::KeyringNamed(name) => number(scene.named(name)?),
             Told::Like(like) => number(scene.like(&question.args, *like)?),
             Told::LastGiven => number(scene.last_given?),
+            Told::FirstGiven => number(scene.first_given?),
             Told::Stale => stale?.clone(),
             Told::Plus(more) => number(truth?.number()? + more),
             Told::Flip(bits) => {
@@ -364,8 +367,10 @@ impl Told {
                 text(parts.join(&b';'))
             }
             Told::ShowsFrom(at, op, argument) => {
-                let (_, args) = scene.done(asker).filter(|(done, _)| *done == op).last()?;
-                let id = args.get(*argument)?.number().filter(|id| *id >= 0)?.to_string();
+                let set = |(done, args): (&Op, &[Value])| {
+                    (done == op).then(|| args.get(*argument)?.number().filter(|id| *id >= 0)).flatten()
+                };
+                let id = scene.done(asker).filter_map(set).last()?.to_string();
                 let mut parts = fields(bytes?);
                 *parts.get_mut(*at)? = id.as_bytes();
                 text(parts.join(&b';'))

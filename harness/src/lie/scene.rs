@@ -21,6 +21,8 @@ pub(super) struct Scene {
     pub(super) mask: Option<i64>,
     /// The serial that an operation of the lie gave last.
     pub(super) last_given: Option<i64>,
+    /// The one that it gave first.
+    pub(super) first_given: Option<i64>,
 }
 
 #[derive(Clone, Default)]

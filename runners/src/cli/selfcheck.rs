@@ -39,7 +39,7 @@ breaks nor one that takes too long: such a verdict does not blame the kernel.
 
   caught     a case failed; the line says which, and the step
   MISSED     no case noticed: one is missing
-  not asked  all cases that cover what the lie breaks are skipped on this target, with the reason
+  not asked  the cases that would be told it are skipped on this target, with the reason
 
 A FILTER is the name of a lie, a pattern ('join-*'), a requirement that is broken (S2P-04) or a group of them (S2P).
 
@@ -251,6 +251,11 @@ impl Honest {
         if self.plans.iter().any(|plan| lie.is_against(&plan.covers)) {
             return None;
         }
+        self.skipped_for(lie)
+    }
+
+    /// Why a case is skipped that covers what a lie breaks.
+    fn skipped_for(&self, lie: &Lie) -> Option<&str> {
         self.skipped.iter().find(|(covers, _)| lie.is_against(covers)).map(|(_, why)| why.as_str())
     }
 }
@@ -335,7 +340,11 @@ fn tell(lie: &'static Lie, honest: &Honest, pool: &Pool) -> Option<CameTo> {
             }
         }
     }
-    Some(CameTo::Missed { deaf, lost })
+    // What could be told in no case that is played may be asked where more of them are.
+    match honest.skipped_for(lie).filter(|_| deaf.is_empty() && lost.is_empty()) {
+        Some(why) => Some(CameTo::Unasked(why.to_owned())),
+        None => Some(CameTo::Missed { deaf, lost }),
+    }
 }
 
 /// The step at which a case failed.

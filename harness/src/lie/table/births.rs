@@ -127,7 +127,7 @@ lies! {
         GetKeyringId, Arg(0, Num(-2)), Arg(1, Num(0)), By(Born(Op::Clone)), Fails(ENOKEY) => Tells(LastGiven);
     "childs-thread-keyring-replaces" ["INHERIT-FORK-13"]
     "A thread keyring that a child makes replaces that of its parent.":
-        GetKeyringId, Arg(0, Num(-1)), Not(&By(Child)), Ever(Op::Fork), From(1) => Tells(LastGiven);
+        GetKeyringId, Arg(0, Num(-1)), Not(&By(Child)), Ever(Op::Fork) => Tells(LastGiven);
     "default-not-inherited" ["INHERIT-FORK-14"]
     "A forked child starts with the usual default destination of request_key.":
         Fork => Also(Whom::Newborn, &[(Op::SetReqkeyKeyring, &[Put(0)])]);

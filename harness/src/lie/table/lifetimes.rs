@@ -204,7 +204,7 @@ lies! {
         AddKey, By(Thread), Fails(EKEYREVOKED) => Tells(Number(123_456_789));
     "serial-used-again" ["LIFETIME-24"]
     "The serial of a keyring that has gone is given to the next one.":
-        JoinSessionKeyring, From(50) => Tells(Number(3));
+        JoinSessionKeyring, From(50) => Tells(FirstGiven);
     "serial-found-again" ["LIFETIME-24"]
     "The serial of a keyring that has gone soon is another's.":
         Describe, Fails(ENOKEY), From(1), Not(&Ever(Op::Exit)), Past(Op::JoinSessionKeyring) => Tells(Says("keyring;1000;1000;3f030000;_ses"));
@@ -376,7 +376,7 @@ lies! {
         SetTimeout, Past(Op::Setfsuid), Fails(EACCES) => Tells(Number(0));
     "owner-sets-no-attributes" ["AUTO-15"]
     "The owner of a user-session keyring cannot set its attributes.":
-        SetTimeout, Arg(0, Serial), By(Bare), Works => Tells(Error(EACCES));
+        SetTimeout, Arg(0, Serial), Did(Op::GetKeyringId, 0, Num(SESSION)), Not(&By(Child)), Works => Tells(Error(EACCES));
     "strangers-view-user-sessions" ["AUTO-15"]
     "Strangers may describe a user-session keyring.":
         Describe, Arg(0, Theirs), Fails(EACCES), Not(&Past(Op::JoinSessionKeyring)) => Tells(Says("keyring;1000;65534;1f3f0000;_uid_ses.1000"));
