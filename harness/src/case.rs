@@ -144,7 +144,7 @@ pub struct Step {
     /// The call goes on in the background under this name until a step `ends` it; the outcome stands
     /// there, and here only `ok`.
     pub starts: Option<String>,
-    /// How often the call is made; each time the outcome has to be met.
+    /// How often the call is made, or the calls together; each time the outcome has to be met.
     pub times: u32,
     /// The entry by which key calls reach the kernel.
     pub abi: Abi,

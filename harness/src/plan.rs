@@ -370,7 +370,8 @@ fn limit(steps: &[Step], step_limit: Duration) -> Duration {
     let mut limit = step_limit * 2 + Duration::from_secs(5);
     for step in steps {
         limit += step.within.unwrap_or_default();
-        limit += Duration::from_millis(20) * step.times;
+        let calls = if let Act::Together(steps) = &step.act { steps.len() as u32 } else { 1 };
+        limit += Duration::from_millis(20) * step.times.saturating_mul(calls);
     }
     for (call, _) in calls(steps) {
         if let (Op::Nanosleep | Op::Spin, Some(Expr::Number(milliseconds))) = (call.op, call.args.first()) {

@@ -179,7 +179,7 @@ impl Play<'_> {
                 let observed = self.await_reply(step, &asked)?;
                 self.judge(step, outcome, asked.gives, &observed, began)
             }
-            Act::Together(steps) => self.together(steps),
+            Act::Together(steps) => self.together(steps, step.times),
         }
     }
 
@@ -216,24 +216,32 @@ impl Play<'_> {
         }
     }
 
-    fn together(&mut self, steps: &[Step]) -> Result<(), End> {
-        let release = Instant::now() + LEAD;
-        let mut pending = Vec::new();
-        for step in steps {
-            let Act::Call { actor, call, outcome } = &step.act else {
-                return Err(broken("only calls can be made together"));
-            };
-            pending.push((step, outcome, self.ask(step, actor, call, outcome, 1, Some(release))?));
+    fn together(&mut self, steps: &[Step], times: u32) -> Result<(), End> {
+        for repetition in 1..=times {
+            let release = Instant::now() + LEAD;
+            let mut pending = Vec::new();
+            for step in steps {
+                let Act::Call { actor, call, outcome } = &step.act else {
+                    return Err(broken("only calls can be made together"));
+                };
+                let asked = self.ask(step, actor, call, outcome, repetition, Some(release))?;
+                pending.push((step, outcome, asked));
+            }
+            // All of them are awaited before one is judged: the first to differ must not leave others behind.
+            let mut replies = Vec::new();
+            let mut all_met = true;
+            for (step, outcome, asked) in pending {
+                let observed = self.await_reply(step, &asked)?;
+                all_met &= judge::met(outcome, asked.gives, &observed, &self.bindings).map_err(broken)?;
+                replies.push((step, outcome, asked, observed));
+            }
+            if !all_met || repetition == times {
+                return replies.into_iter().try_for_each(|(step, outcome, asked, observed)| {
+                    self.judge(step, outcome, asked.gives, &observed, release)
+                });
+            }
         }
-        // All of them are awaited before one is judged: the first to differ must not leave others behind.
-        let mut replies = Vec::new();
-        for (step, outcome, asked) in pending {
-            let observed = self.await_reply(step, &asked)?;
-            replies.push((step, outcome, asked, observed));
-        }
-        replies.into_iter().try_for_each(|(step, outcome, asked, observed)| {
-            self.judge(step, outcome, asked.gives, &observed, release)
-        })
+        Err(broken("the steps are to be made no times at all"))
     }
 
     fn ask(

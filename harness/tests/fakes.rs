@@ -42,7 +42,8 @@ steps:
   - alice: get_keyring_ID(@s, 0) = $old
   - alice: nanosleep(1)
     starts: nap
-  - together:
+  - times: 2
+    together:
       - child: get_keyring_ID(@s, 0) = $new
       - watcher: describe($new) = "keyring;1000;1000;3f130000;mine"
   - ends: nap = 0
@@ -81,6 +82,7 @@ enum Lie {
     MembersOutOfNowhere,
     SerialHandedOutTwice,
     ThirdTimeDiffers,
+    SecondTimeTogetherDiffers,
     Overrun,
     EverythingSucceeds,
     // What a harness or an actor may do wrong.
@@ -182,7 +184,14 @@ impl Model {
                 Some(keyring) if keyring.revoked && self.lie != Lie::RevocationIgnored => {
                     errno(libc::EKEYREVOKED)
                 }
-                Some(_) if self.lie == Lie::ThirdTimeDiffers && self.asked > 18 => number(id + 1),
+                Some(_)
+                    if self.lie == Lie::SecondTimeTogetherDiffers
+                        && question.release.is_some()
+                        && self.asked > 16 =>
+                {
+                    number(id + 1)
+                }
+                Some(_) if self.lie == Lie::ThirdTimeDiffers && self.asked > 24 => number(id + 1),
                 Some(_) => number(id),
                 None => errno(libc::ENOKEY),
             },
@@ -268,7 +277,7 @@ impl Stage for Model {
                 });
             }
             (Lie::ReplyTwice, Op::Fork) => self.replies.push_back(reply(actor.clone(), observed.clone())),
-            (Lie::LastReplyTwice, _) if self.asked == 23 => {
+            (Lie::LastReplyTwice, _) if self.asked == 25 => {
                 self.replies.push_back(reply(actor.clone(), observed.clone()));
             }
             _ => {}
@@ -327,12 +336,13 @@ fn the_honest_model_passes() {
 #[case(Lie::StepSkipped, 13)]
 #[case(Lie::WrongOwner, 9)]
 #[case(Lie::WrongName, 9)]
-#[case(Lie::RevocationIgnored, 28)]
-#[case(Lie::NeverCollected, 30)]
+#[case(Lie::RevocationIgnored, 29)]
+#[case(Lie::NeverCollected, 31)]
 #[case(Lie::CollectedTooEarly, 15)]
 #[case(Lie::MembersOutOfNowhere, 19)]
 #[case(Lie::SerialHandedOutTwice, 17)]
-#[case(Lie::ThirdTimeDiffers, 32)]
+#[case(Lie::ThirdTimeDiffers, 33)]
+#[case(Lie::SecondTimeTogetherDiffers, 25)]
 #[case(Lie::Overrun, 19)]
 #[case(Lie::EverythingSucceeds, 9)]
 fn a_wrong_kernel_fails_where_it_is_wrong(#[case] lie: Lie, #[case] line: u32) {
@@ -346,8 +356,8 @@ fn a_wrong_kernel_fails_where_it_is_wrong(#[case] lie: Lie, #[case] line: u32) {
 #[rstest]
 #[case(Lie::ReplyTooLate, Verdict::Timeout, "line 7: alice did not answer within 0.06 s")]
 #[case(Lie::NoReply, Verdict::Timeout, "line 14: alice did not answer")]
-#[case(Lie::BackgroundNeverEnds, Verdict::Timeout, "line 26: alice did not answer")]
-#[case(Lie::OneOfTwoTogetherIsSilent, Verdict::Timeout, "line 25: watcher did not answer")]
+#[case(Lie::BackgroundNeverEnds, Verdict::Timeout, "line 27: alice did not answer")]
+#[case(Lie::OneOfTwoTogetherIsSilent, Verdict::Timeout, "line 26: watcher did not answer")]
 #[case(Lie::ReplyTwice, Verdict::Broken, "alice answered question 8 twice")]
 #[case(Lie::LastReplyTwice, Verdict::Broken, "answered question")]
 #[case(Lie::ReplyByAnother, Verdict::Broken, "watcher answered question 8, which was put to alice")]

@@ -30,7 +30,10 @@ fn steps(case: &Case, read: &[Step], value: &Value) {
     assert_eq!(value.len(), read.len(), "{}", case.id);
     for (step, value) in read.iter().zip(value) {
         match &step.act {
-            Act::Together(read) => steps(case, read, &value["together"]),
+            Act::Together(read) => {
+                repeated(case, step, value);
+                steps(case, read, &value["together"]);
+            }
             Act::Check { .. } => same(case, step, "check", value),
             Act::Ends { .. } => same(case, step, "ends", value),
             Act::Call { actor, .. } => same(case, step, actor, value),
@@ -42,5 +45,9 @@ fn same(case: &Case, step: &Step, key: &str, value: &Value) {
     let text = value[key].as_str().unwrap_or_else(|| panic!("{}: line {} has no {key}", case.id, step.line));
     assert_eq!(step.text, format!("{key}: {text}"), "{}", case.id);
     assert_eq!(value.get("within").is_some(), step.within.is_some(), "{}", case.id);
+    repeated(case, step, value);
+}
+
+fn repeated(case: &Case, step: &Step, value: &Value) {
     assert_eq!(value.get("times").and_then(Value::as_u64).unwrap_or(1), u64::from(step.times), "{}", case.id);
 }

@@ -89,6 +89,14 @@ fn main() -> ExitCode {
             run.says("not tested")?;
             run.ends(3, "1 of 2 kernels as expected, 1 not tested")
         }),
+        machine("a_machine_that_cannot_be_saved", || {
+            // A device whose state QEMU does not know how to save.
+            let wrapper = Wrapper::new("MORE='-device nvme,serial=none'")?;
+            let run = wrapper.run(&["--accel", "tcg", "--kernel", NEW, "--jobs", "2", CASE, NAMED]);
+            run.says("each machine is booted, because none can be copied")?;
+            run.ends(0, "2 passed")
+        }),
+        machine("each_kernel_is_held_against_its_own_baseline", baselines),
         machine("machines_that_are_killed", machines_that_are_killed),
         machine("nothing_is_left_by_kill_9", nothing_is_left),
         Trial::test("a_file_that_is_no_kernel", || {
@@ -285,6 +293,23 @@ fn the_suite() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// What one kernel did before says nothing of another.
+fn baselines() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let old = folder.path().display().to_string();
+    let kernels = ["--accel", "tcg", "--kernel", OLD, "--kernel", NEW];
+    run(&[&kernels[..], &["--report", &old, CASE]].concat()).ends(0, "2 of 2 kernels as expected")?;
+    let again = [&kernels[..], &["--baseline", &old, CASE, NAMED]].concat();
+    run(&again).ends(0, NAMED)?;
+    // A case that one of them has passed, and that cannot be played any more.
+    let records = folder.path().join(OLD).join("records.jsonl");
+    let text = fs::read_to_string(&records)?;
+    fs::write(&records, text.replace("\"verdict\":\"pass\"", "\"verdict\":\"fail\""))?;
+    let run = run(&again);
+    run.says("1 fix, ")?;
+    run.ends(0, OLD)
 }
 
 /// A kernel panics in a case that runs; the others play on other machines.

@@ -98,7 +98,7 @@ impl Checker<'_, '_> {
             Act::Call { actor, call, outcome } => self.call(step, actor, call, outcome, places, after),
             Act::Check { var, outcome } => self.check(step, var, outcome, places),
             Act::Ends { name, outcome } => self.ends(step, name, outcome, places, after),
-            Act::Together(inner) => self.together(inner, places, after),
+            Act::Together(inner) => self.together(step, inner, places, after),
         }
     }
 
@@ -308,7 +308,7 @@ impl Checker<'_, '_> {
         self.outcomes(&call, outcome, step, places, after);
     }
 
-    fn together(&mut self, inner: &[Step], places: &Places, after: &mut After) {
+    fn together(&mut self, outer: &Step, inner: &[Step], places: &Places, after: &mut After) {
         if !(2..=16).contains(&inner.len()) {
             self.error(
                 places.head.clone(),
@@ -317,7 +317,7 @@ impl Checker<'_, '_> {
         }
         let mut actors: Vec<&str> = Vec::new();
         for (step, place) in inner.iter().zip(&places.inner) {
-            let Act::Call { actor, .. } = &step.act else {
+            let Act::Call { actor, call, outcome } = &step.act else {
                 self.error(place.head.clone(), "only calls of actors can be made together");
                 continue;
             };
@@ -329,6 +329,9 @@ impl Checker<'_, '_> {
             }
             actors.push(actor);
             self.abi(step, place);
+            if outer.times > 1 {
+                self.repeatable(call, outcome, "times", place.head.clone());
+            }
             self.act(&Step { starts: None, ..step.clone() }, place, after);
         }
     }
@@ -379,13 +382,15 @@ impl Checker<'_, '_> {
 
     fn qualifiers(&mut self, step: &Step, places: &Places) {
         let is_call = matches!(step.act, Act::Call { .. });
+        let is_together = matches!(step.act, Act::Together(_));
         for (key, place) in &places.qualifiers {
-            if !is_call {
+            let fits = is_call || (is_together && *key == "times");
+            if !fits {
                 self.error(place.clone(), format!("only the call of an actor can have `{key}`"));
             }
         }
         if !is_call {
-            if let (Act::Together(_), Some(place)) = (&step.act, places.variants.first()) {
+            if let (true, Some(place)) = (is_together, places.variants.first()) {
                 self.error(place.whole.clone(), "`together` has no outcome of its own");
             }
             return;
@@ -416,17 +421,21 @@ impl Checker<'_, '_> {
         if let (Some(place), Some(_)) = (places.variants.first(), have("starts")) {
             self.error(place.whole.clone(), "a call that a step starts has no outcome yet");
         }
-        let repeatable = !life::changes_life(call) || life::is_exec(call.op);
         for key in ["within", "times"] {
-            let Some(place) = have(key) else { continue };
-            if !repeatable {
-                let name = call.op.spec().name;
-                self.error(place, format!("`{name}` cannot be made several times, as `{key}` would"));
-            } else if key == "times" && matches!(outcome, Outcome::Bind(_)) {
-                let error =
-                    self.source.error(place, "a variable is bound once, and `times` would bind it again");
-                self.push(error.help("write `= ok`"));
+            if let Some(place) = have(key) {
+                self.repeatable(call, outcome, key, place);
             }
+        }
+    }
+
+    /// What is made several times must come to the same each time, for the names of a case.
+    fn repeatable(&mut self, call: &Call, outcome: &Outcome, key: &str, place: Range<usize>) {
+        if life::changes_life(call) && !life::is_exec(call.op) {
+            let name = call.op.spec().name;
+            self.error(place, format!("`{name}` cannot be made several times, as `{key}` would"));
+        } else if key == "times" && matches!(outcome, Outcome::Bind(_)) {
+            let error = self.source.error(place, "a variable is bound once, and `times` would bind it again");
+            self.push(error.help("write `= ok`"));
         }
     }
 

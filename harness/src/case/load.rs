@@ -197,7 +197,8 @@ impl Loader<'_, '_> {
             _ => 0,
         };
         let count: usize = steps.iter().map(|step| 1 + inner(step)).sum();
-        let times: u64 = steps.iter().filter(|step| step.times > 1).map(|step| u64::from(step.times)).sum();
+        let calls = |step: &Step| u64::from(step.times) * inner(step).max(1) as u64;
+        let times: u64 = steps.iter().filter(|step| step.times > 1).map(calls).sum();
         if count > limits::STEPS {
             let message = format!("a case has up to {} steps, and this one {count}", limits::STEPS);
             self.fields.error(self.place_of(root, "steps"), message);

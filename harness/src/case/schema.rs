@@ -128,7 +128,7 @@ fn step() -> Value {
                 "minItems": 2,
                 "maxItems": 16,
                 "items": { "$ref": "#/$defs/step" },
-                "description": "Calls of different actors, released at the same instant."
+                "description": "Calls of different actors, released at the same instant; with `times`, again and again."
             },
             "ends": { "type": "string", "description": "NAME outcome, of a call that a step starts" },
             "within": {

@@ -16,7 +16,7 @@ use harness::run;
 use harness::wire::{Word, frame};
 use rstest::rstest;
 use runners::interrupt::Stop;
-use runners::pool::{Event, Pool};
+use runners::pool::{Event, Jobs, Pool};
 use runners::remote::Unstarted;
 
 use fake::{Fake, Worker, passed, plans};
@@ -221,6 +221,26 @@ fn a_worker_that_reads_nothing_is_given_up() {
     plan.title = "x".repeat(4 << 20);
     let record = pool.play(&plan).unwrap();
     assert_eq!(record.reason.as_deref(), Some("the worker read no orders for 5 s"));
+}
+
+#[test]
+fn some_take_the_last_case_while_others_wait_with_the_first() {
+    let fake = Fake::new(|worker, plan| {
+        if plan.case == "a" {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        worker.pass(plan);
+    });
+    let stop = Arc::new(Stop::new().unwrap());
+    let pool = open(&fake, &stop).unwrap();
+    let mut ended = Vec::new();
+    pool.run(plans().into_iter(), Jobs { front: 1, back: 1 }, |event| {
+        if let Event::Ended(record) = event {
+            ended.push(record.case);
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(ended, ["c", "b", "a"]);
 }
 
 #[test]
