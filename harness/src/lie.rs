@@ -11,8 +11,9 @@ mod rule;
 mod scene;
 mod table;
 
+use crate::case::Step;
 use crate::ops::Op;
-use crate::plan::Plan;
+use crate::plan::operations;
 
 pub use liar::Liar;
 use rule::{Then, When};
@@ -55,12 +56,12 @@ pub fn find(name: &str) -> Option<&'static Lie> {
 }
 
 impl Lie {
-    /// If a plan has a step that the lie may be told about.
-    pub fn concerns(&self, plan: &Plan) -> bool {
-        plan.operations().any(|op| self.on.contains(&op))
+    /// If there is one among some steps that the lie may be told about.
+    pub fn concerns(&self, steps: &[Step]) -> bool {
+        operations(steps).any(|op| self.on.contains(&op))
     }
 
-    /// If the plan's case covers a requirement that the lie breaks.
+    /// If one of these requirements is broken by the lie.
     pub fn is_against(&self, covers: &[String]) -> bool {
         self.breaks.iter().any(|id| covers.iter().any(|covered| covered == id))
     }

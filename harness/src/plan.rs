@@ -73,11 +73,6 @@ impl Plan {
     pub fn needs_processors(&self) -> bool {
         self.steps.iter().any(|step| step.starts.is_some() || matches!(step.act, Act::Together(_)))
     }
-
-    /// The operations of its steps.
-    pub fn operations(&self) -> impl Iterator<Item = Op> {
-        calls(&self.steps).into_iter().map(|(call, _)| call.op)
-    }
 }
 
 /// Why a case is not run: what is missing, and how to get it.
@@ -232,6 +227,11 @@ pub fn programs(steps: &[Step]) -> BTreeSet<String> {
             _ => None,
         })
         .collect()
+}
+
+/// The operations of some steps.
+pub fn operations(steps: &[Step]) -> impl Iterator<Item = Op> {
+    calls(steps).into_iter().map(|(call, _)| call.op)
 }
 
 fn calls(steps: &[Step]) -> Vec<(&Call, Abi)> {

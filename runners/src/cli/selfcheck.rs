@@ -39,7 +39,7 @@ breaks nor one that takes too long: such a verdict does not blame the kernel.
 
   caught     a case failed; the line says which, and the step
   MISSED     no case noticed: one is missing
-  not asked  the cases that would be told it are skipped on this target, with the reason
+  not asked  no case noticed, and one that covers what the lie breaks is skipped on this target, with the reason
 
 A FILTER is the name of a lie, a pattern ('join-*'), a requirement that is broken (S2P-04) or a group of them (S2P).
 
@@ -187,23 +187,23 @@ fn described(lie: &Lie) -> Value {
 }
 
 /// What came of the suite without a lie.
-struct Honest {
+struct Honest<'s> {
     /// What passes, in the order of the suite.
     plans: Vec<Plan>,
-    /// What is skipped, and why: what the cases cover.
-    skipped: Vec<(Vec<String>, String)>,
+    /// What is skipped, and why.
+    skipped: Vec<(&'s Case, String)>,
     /// What did not come out as expected.
     odd: Vec<CaseRecord>,
 }
 
 /// Plays everything without a lie, but by way of the liar.
-fn honest(args: &Selfcheck, suite: &Suite, pool: &Pool, jobs: usize, terminal: Terminal) -> Option<Honest> {
+fn honest<'s>(args: &Selfcheck, suite: &'s Suite, pool: &Pool, jobs: usize, terminal: Terminal) -> Option<Honest<'s>> {
     let mut honest = Honest { plans: Vec::new(), skipped: Vec::new(), odd: Vec::new() };
     let mut plans = Vec::new();
     for case in suite.cases() {
         match plan(case, pool.target(), args.timeout) {
             Ok(plan) => plans.push(Plan { lie: Some(HONEST.name.into()), ..plan }),
-            Err(Skip(why)) => honest.skipped.push((case.covers.clone(), why)),
+            Err(Skip(why)) => honest.skipped.push((case, why)),
         }
     }
     terminal.note(format_args!("{} cases are played without a lie", plans.len()));
@@ -229,7 +229,7 @@ fn honest(args: &Selfcheck, suite: &Suite, pool: &Pool, jobs: usize, terminal: T
     (played == all).then_some(honest)
 }
 
-impl Honest {
+impl Honest<'_> {
     /// Tells what is wrong without a lie, which has to be seen to first.
     fn tell(&self, terminal: Terminal) -> Result<u8, Trouble> {
         let mut out = terminal.out().lock();
@@ -254,9 +254,10 @@ impl Honest {
         self.skipped_for(lie)
     }
 
-    /// Why a case is skipped that covers what a lie breaks.
+    /// Why a case is skipped that might catch a lie.
     fn skipped_for(&self, lie: &Lie) -> Option<&str> {
-        self.skipped.iter().find(|(covers, _)| lie.is_against(covers)).map(|(_, why)| why.as_str())
+        let might = |case: &Case| lie.is_against(&case.covers) && lie.concerns(&case.steps);
+        self.skipped.iter().find(|(case, _)| might(case)).map(|(_, why)| why.as_str())
     }
 }
 
@@ -272,7 +273,11 @@ enum CameTo {
 }
 
 /// A lie, and what came of it.
-type Tested = (&'static Lie, CameTo);
+struct Tested {
+    lie: &'static Lie,
+    came_to: CameTo,
+    took: Duration,
+}
 
 /// Tells all lies, so many at a time; gives them in their order.
 fn tell_all(
@@ -293,8 +298,10 @@ fn tell_all(
             let (results, queue, over) = (results.clone(), &queue, &over);
             scope.spawn(move || {
                 while let Some(lie) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                    let began = Instant::now();
                     let Some(came_to) = tell(lie, honest, pool) else { break };
-                    if over.load(Ordering::Relaxed) || results.send((lie, came_to)).is_err() {
+                    let tested = Tested { lie, came_to, took: began.elapsed() };
+                    if over.load(Ordering::Relaxed) || results.send(tested).is_err() {
                         break;
                     }
                 }
@@ -302,12 +309,12 @@ fn tell_all(
         }
         drop(results);
         let mut noted = Instant::now();
-        for (lie, came_to) in told {
-            if written.is_ok() && (verbose || matches!(came_to, CameTo::Missed { .. })) {
-                written = write_one(lie, &came_to, terminal);
+        for one in told {
+            if written.is_ok() && (verbose || matches!(one.came_to, CameTo::Missed { .. })) {
+                written = write_one(&one, terminal);
                 over.store(written.is_err(), Ordering::Relaxed);
             }
-            tested.push((lie, came_to));
+            tested.push(one);
             if noted.elapsed() >= Duration::from_secs(5) {
                 noted = Instant::now();
                 terminal.note(format_args!("{}/{} lies", tested.len(), lies.len()));
@@ -317,7 +324,7 @@ fn tell_all(
     });
     written?;
     let place = |lie: &Lie| lies.iter().position(|known| known.name == lie.name);
-    tested.sort_by_key(|(lie, _)| place(lie));
+    tested.sort_by_key(|tested| place(tested.lie));
     Ok(tested)
 }
 
@@ -326,7 +333,7 @@ fn tell(lie: &'static Lie, honest: &Honest, pool: &Pool) -> Option<CameTo> {
     if let Some(why) = honest.unasked(lie) {
         return Some(CameTo::Unasked(why.to_owned()));
     }
-    let mut plans: Vec<&Plan> = honest.plans.iter().filter(|plan| lie.concerns(plan)).collect();
+    let mut plans: Vec<&Plan> = honest.plans.iter().filter(|plan| lie.concerns(&plan.steps)).collect();
     plans.sort_by_key(|plan| !lie.is_against(&plan.covers));
     let (mut deaf, mut lost) = (Vec::new(), Vec::new());
     for plan in plans {
@@ -340,8 +347,7 @@ fn tell(lie: &'static Lie, honest: &Honest, pool: &Pool) -> Option<CameTo> {
             }
         }
     }
-    // What could be told in no case that is played may be asked where more of them are.
-    match honest.skipped_for(lie).filter(|_| deaf.is_empty() && lost.is_empty()) {
+    match honest.skipped_for(lie) {
         Some(why) => Some(CameTo::Unasked(why.to_owned())),
         None => Some(CameTo::Missed { deaf, lost }),
     }
@@ -353,7 +359,8 @@ fn step(record: &CaseRecord) -> String {
     last.map_or_else(String::new, |step| format!("{}:{}: {}", record.file, step.line, step.text))
 }
 
-fn write_one(lie: &Lie, came_to: &CameTo, terminal: Terminal) -> io::Result<()> {
+fn write_one(tested: &Tested, terminal: Terminal) -> io::Result<()> {
+    let Tested { lie, came_to, .. } = tested;
     let mut out = terminal.out().lock();
     let name = lie.name;
     match came_to {
@@ -394,7 +401,7 @@ struct Sum {
 
 impl Sum {
     fn of(tested: &[Tested]) -> Sum {
-        let count = |test: fn(&CameTo) -> bool| tested.iter().filter(|(_, came_to)| test(came_to)).count();
+        let count = |test: fn(&CameTo) -> bool| tested.iter().filter(|tested| test(&tested.came_to)).count();
         Sum {
             caught: count(|came_to| matches!(came_to, CameTo::Caught(_))),
             missed: count(|came_to| matches!(came_to, CameTo::Missed { .. })),
@@ -422,7 +429,7 @@ fn write_end(
         took.as_secs_f32()
     )?;
     if *unasked > 0 {
-        let why = tested.iter().find_map(|(_, came_to)| match came_to {
+        let why = tested.iter().find_map(|tested| match &tested.came_to {
             CameTo::Unasked(why) => Some(why.as_str()),
             _ => None,
         });
@@ -434,8 +441,9 @@ fn write_end(
 fn write_json(tested: &[Tested], sum: &Sum, place: &str) -> io::Result<()> {
     let entries: Vec<Value> = tested
         .iter()
-        .map(|(lie, came_to)| {
+        .map(|Tested { lie, came_to, took }| {
             let mut entry = described(lie);
+            entry["milliseconds"] = json!(took.as_millis() as u64);
             match came_to {
                 CameTo::Caught(record) => {
                     entry["came_to"] = json!("caught");

@@ -560,13 +560,13 @@ lies! {
     "thread-keyring-made-by-default" ["CVE-2017-7472"]
     "Choosing the thread keyring as default makes a new one each time.":
         GetKeyringId, Arg(0, Num(-1)), Past(Op::SetReqkeyKeyring), From(1), Works => Tells(Plus(1));
-    "added-over-revoked-updates" ["LIFETIME-26"]
+    "added-over-revoked-updates" ["LIFETIME-27"]
     "add_key over a revoked key gives that.":
         AddKey, Past(Op::Revoke), Arg(0, Text("user")), Works => Tells(LastGiven);
-    "added-over-revoked-is-refused" ["LIFETIME-26"]
+    "added-over-revoked-is-refused" ["LIFETIME-27"]
     "A revoked key bars its description.":
         AddKey, Past(Op::Revoke), Arg(0, Text("user")) => Skips(Error(EKEYREVOKED));
-    "added-over-revoked-is-beside" ["LIFETIME-26"]
+    "added-over-revoked-is-beside" ["LIFETIME-27"]
     "add_key over a revoked key leaves the link to that.":
         Read, Past(Op::Revoke), Arg(0, Num(SESSION)), Works => Tells(Becomes(with_one_more));
     "dead-type-found" ["CVE-2017-6951"]
@@ -575,7 +575,7 @@ lies! {
     "keyring-splits-badly" ["CVE-2017-12193"]
     "The seventeenth link of a keyring is lost.":
         AddKey, From(16), Works => Also(Whom::Asker, &[(Op::Unlink, &[Result, Same(3)])]);
-    "added-key-lost" ["LIFETIME-26"]
+    "added-key-lost" ["LIFETIME-27"]
     "A key that was revoked takes its successor along.":
         AddKey, Past(Op::Revoke), Arg(0, Text("user")), Works => Also(Whom::Asker, &[(Op::Revoke, &[Result])]);
 }
