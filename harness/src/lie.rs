@@ -3,7 +3,7 @@
 //!
 //! A lie is told where questions and answers pass ([`Liar`]): an answer is altered, a call is not made
 //! or made with something changed, or more calls are made than were asked for. What the lies are is data
-//! ([`LIES`]); a plan names the one that is told while it is played. A lie that no case notices is a case
+//! ([`all`]); a plan names the one that is told while it is played. A lie that no case notices is a case
 //! that is missing.
 
 mod liar;
@@ -11,9 +11,8 @@ mod rule;
 mod scene;
 mod table;
 
-use crate::case::Step;
+use crate::case::{Act, Step};
 use crate::ops::Op;
-use crate::plan::operations;
 
 pub use liar::Liar;
 use rule::{Then, When};
@@ -58,7 +57,11 @@ pub fn find(name: &str) -> Option<&'static Lie> {
 impl Lie {
     /// If there is one among some steps that the lie may be told about.
     pub fn concerns(&self, steps: &[Step]) -> bool {
-        operations(steps).any(|op| self.on.contains(&op))
+        steps.iter().any(|step| match &step.act {
+            Act::Call { call, .. } => self.on.contains(&call.op),
+            Act::Together(steps) => self.concerns(steps),
+            Act::Check { .. } | Act::Ends { .. } => false,
+        })
     }
 
     /// If one of these requirements is broken by the lie.

@@ -1,7 +1,6 @@
 //! Case × target → plan or skip: what is left of a case once the target is known.
 //!
-//! The only reader of `before` and `since`: in a plan every step has one outcome. Pure; nothing is
-//! asked of the machine here.
+//! The only reader of `before` and `since`: in a plan every step has one outcome. Pure: it asks nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -36,8 +35,7 @@ pub struct Plan {
     pub step_limit: Duration,
     /// The longest that the whole case may take before its stage counts as dead.
     pub limit: Duration,
-    /// The lie that is told while it is played: see [`crate::lie`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The lie that is told meanwhile: see [`crate::lie`].
     pub lie: Option<String>,
 }
 
@@ -227,11 +225,6 @@ pub fn programs(steps: &[Step]) -> BTreeSet<String> {
             _ => None,
         })
         .collect()
-}
-
-/// The operations of some steps.
-pub fn operations(steps: &[Step]) -> impl Iterator<Item = Op> {
-    calls(steps).into_iter().map(|(call, _)| call.op)
 }
 
 fn calls(steps: &[Step]) -> Vec<(&Call, Abi)> {

@@ -34,8 +34,11 @@ fn every_lie_is_caught() {
 #[test]
 fn what_the_lies_are_can_be_asked() {
     let list = |args: &[&str]| {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_skc")).args(["selfcheck", "--list"]).args(args).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_skc"))
+            .args(["selfcheck", "--list"])
+            .args(args)
+            .output()
+            .unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, text) = list(&["S2P-01"]);

@@ -114,7 +114,7 @@ impl<'s> Liar<'s> {
                 let args: Option<Vec<Value>> =
                     args.iter().map(|arg: &Arg| arg.value(&self.scene, question, seen)).collect();
                 if let Some(args) = args
-                    && self.perform(&name, *op, args)?.is_some()
+                    && matches!(self.perform(&name, *op, args)?, Some(Observed::Value(_)))
                 {
                     self.told += 1;
                 }

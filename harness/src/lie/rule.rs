@@ -181,8 +181,6 @@ pub(super) enum Arg {
     Result,
     /// The caller's session keyring, by its serial.
     TheSession,
-    /// The one before.
-    TheFormer,
     /// A number made from an argument.
     Made(usize, fn(i64) -> i64),
     /// A text made from an argument.
@@ -310,7 +308,6 @@ impl Arg {
                 _ => None,
             },
             Arg::TheSession => scene.session(&question.actor).map(Value::Number),
-            Arg::TheFormer => scene.former(&question.actor).map(Value::Number),
             Arg::Made(at, made) => args.get(*at)?.number().map(|number| Value::Number(made(number))),
             Arg::Turned(at, turned) => match args.get(*at)? {
                 Value::Text(bytes) => Some(Value::Text(Bytes(turned(&bytes.0)))),

@@ -290,7 +290,11 @@ impl Scene {
                 match first.and_then(Value::number) {
                     Some(-1) => self.meets(number, b"keyring", b"_tid", question),
                     Some(-2) => self.meets(number, b"keyring", b"_pid", question),
-                    Some(SESSION) => self.moves(&name, number),
+                    // Its name is not known, and no name is like this.
+                    Some(SESSION) => {
+                        self.meets(number, b"keyring", b"\0", question);
+                        self.moves(&name, number);
+                    }
                     Some(-4) => self.meets(number, b"keyring", format!("_uid.{uid}").as_bytes(), question),
                     Some(-5) => {
                         self.meets(number, b"keyring", format!("_uid_ses.{uid}").as_bytes(), question)

@@ -8,6 +8,7 @@ mod joins;
 mod lifetimes;
 mod links;
 mod parents;
+mod races;
 mod requests;
 mod rights;
 
@@ -24,6 +25,7 @@ pub(super) const TABLES: &[&[Lie]] = &[
     links::LIES,
     counts::LIES,
     requests::LIES,
+    races::LIES,
 ];
 
 /// The session keyring's id.

@@ -122,8 +122,7 @@ pub(super) fn selfcheck(args: &Selfcheck, terminal: Terminal) -> Result<u8, Trou
         return honest.tell(terminal);
     }
     let began = Instant::now();
-    let tested =
-        tell_all(&lies, &honest, &pool, jobs, args.verbose && args.format == Format::Terminal, terminal)?;
+    let tested = tell_all(args, &lies, &honest, &pool, jobs, terminal)?;
     let place =
         format!("{} {}, {}", pool.target().implementation, pool.target().release, pool.target().place);
     drop(pool);
@@ -197,7 +196,13 @@ struct Honest<'s> {
 }
 
 /// Plays everything without a lie, but by way of the liar.
-fn honest<'s>(args: &Selfcheck, suite: &'s Suite, pool: &Pool, jobs: usize, terminal: Terminal) -> Option<Honest<'s>> {
+fn honest<'s>(
+    args: &Selfcheck,
+    suite: &'s Suite,
+    pool: &Pool,
+    jobs: usize,
+    terminal: Terminal,
+) -> Option<Honest<'s>> {
     let mut honest = Honest { plans: Vec::new(), skipped: Vec::new(), odd: Vec::new() };
     let mut plans = Vec::new();
     for case in suite.cases() {
@@ -281,11 +286,11 @@ struct Tested {
 
 /// Tells all lies, so many at a time; gives them in their order.
 fn tell_all(
+    args: &Selfcheck,
     lies: &[&'static Lie],
     honest: &Honest,
     pool: &Pool,
     jobs: usize,
-    verbose: bool,
     terminal: Terminal,
 ) -> Result<Vec<Tested>, Trouble> {
     let queue: Mutex<VecDeque<&'static Lie>> = Mutex::new(lies.iter().copied().collect());
@@ -297,7 +302,10 @@ fn tell_all(
         for _ in 0..jobs.min(lies.len()).max(1) {
             let (results, queue, over) = (results.clone(), &queue, &over);
             scope.spawn(move || {
-                while let Some(lie) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                loop {
+                    // A statement of its own: the lock must be free while a lie is told.
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(lie) = next else { break };
                     let began = Instant::now();
                     let Some(came_to) = tell(lie, honest, pool) else { break };
                     let tested = Tested { lie, came_to, took: began.elapsed() };
@@ -310,7 +318,8 @@ fn tell_all(
         drop(results);
         let mut noted = Instant::now();
         for one in told {
-            if written.is_ok() && (verbose || matches!(one.came_to, CameTo::Missed { .. })) {
+            let shown = args.verbose || matches!(one.came_to, CameTo::Missed { .. });
+            if written.is_ok() && shown && args.format == Format::Terminal {
                 written = write_one(&one, terminal);
                 over.store(written.is_err(), Ordering::Relaxed);
             }
@@ -365,7 +374,8 @@ fn write_one(tested: &Tested, terminal: Terminal) -> io::Result<()> {
     let name = lie.name;
     match came_to {
         CameTo::Caught(record) => {
-            writeln!(out, "{GOOD}caught{GOOD:#} {NAME}{name}{NAME:#} by {}", record.case)?;
+            let beside = if lie.is_against(&record.covers) { "" } else { ", which is about something else" };
+            writeln!(out, "{GOOD}caught{GOOD:#} {NAME}{name}{NAME:#} by {}{beside}", record.case)?;
             writeln!(out, "       {FAINT}{}{FAINT:#}", step(record))
         }
         CameTo::Unasked(why) => {
@@ -395,18 +405,26 @@ fn write_one(tested: &Tested, terminal: Terminal) -> io::Result<()> {
 /// How many lies came to what.
 struct Sum {
     caught: usize,
+    /// Of these, by cases that do not cover what the lie breaks.
+    beside: usize,
     missed: usize,
     unasked: usize,
 }
 
 impl Sum {
     fn of(tested: &[Tested]) -> Sum {
-        let count = |test: fn(&CameTo) -> bool| tested.iter().filter(|tested| test(&tested.came_to)).count();
-        Sum {
-            caught: count(|came_to| matches!(came_to, CameTo::Caught(_))),
-            missed: count(|came_to| matches!(came_to, CameTo::Missed { .. })),
-            unasked: count(|came_to| matches!(came_to, CameTo::Unasked(_))),
+        let mut sum = Sum { caught: 0, beside: 0, missed: 0, unasked: 0 };
+        for Tested { lie, came_to, .. } in tested {
+            match came_to {
+                CameTo::Caught(record) => {
+                    sum.caught += 1;
+                    sum.beside += usize::from(!lie.is_against(&record.covers));
+                }
+                CameTo::Missed { .. } => sum.missed += 1,
+                CameTo::Unasked(_) => sum.unasked += 1,
+            }
         }
+        sum
     }
 }
 
@@ -418,7 +436,7 @@ fn write_end(
     terminal: Terminal,
 ) -> io::Result<()> {
     let mut out = terminal.out().lock();
-    let Sum { caught, missed, unasked } = sum;
+    let Sum { caught, beside, missed, unasked } = sum;
     let told = caught + missed;
     // Rounded down: all is said only of all.
     let share = (caught * 100).checked_div(told).unwrap_or(0);
@@ -428,6 +446,9 @@ fn write_end(
         "{place}: {style}{caught} of {told} lies caught ({share} %){style:#} in {:.1} s",
         took.as_secs_f32()
     )?;
+    if *beside > 0 {
+        writeln!(out, "{beside} of these only by cases that do not cover what the lie breaks")?;
+    }
     if *unasked > 0 {
         let why = tested.iter().find_map(|tested| match &tested.came_to {
             CameTo::Unasked(why) => Some(why.as_str()),
@@ -449,6 +470,7 @@ fn write_json(tested: &[Tested], sum: &Sum, place: &str) -> io::Result<()> {
                     entry["came_to"] = json!("caught");
                     entry["by"] = json!({
                         "case": record.case,
+                        "covers_it": lie.is_against(&record.covers),
                         "line": record.steps.last().map(|step| step.line),
                         "step": record.steps.last().map(|step| &step.text),
                         "reason": record.reason,
@@ -467,9 +489,9 @@ fn write_json(tested: &[Tested], sum: &Sum, place: &str) -> io::Result<()> {
             entry
         })
         .collect();
-    let Sum { caught, missed, unasked } = sum;
+    let Sum { caught, beside, missed, unasked } = sum;
     let document = json!({
-        "target": place, "caught": caught, "missed": missed, "not_asked": unasked, "lies": entries,
+        "target": place, "caught": caught, "beside": beside, "missed": missed, "not_asked": unasked, "lies": entries,
     });
     writeln!(io::stdout().lock(), "{document:#}")
 }

@@ -303,7 +303,7 @@ lies! {
         JoinSessionKeyring, Past(Op::Unshare), Namesake(Whose::Anybodys) => Tells(TheNamesake);
     "names-made-inside-are-outside" ["USERNS-11"]
     "A name that is made after unsharing is found where its maker came from.":
-        JoinSessionKeyring, Ever(Op::Unshare), Not(&Past(Op::Unshare)), Namesake(Whose::Anybodys), From(1) => Tells(YoungestNamesake);
+        JoinSessionKeyring, Ever(Op::Unshare), Not(&Past(Op::Unshare)), Namesake(Whose::Anybodys) => Tells(YoungestNamesake);
     "namespace-keyrings-stay" ["USERNS-12"]
     "The user keyrings of a user namespace stay when it is gone.":
         Describe, Ever(Op::Exit), Ever(Op::WriteUidMap), Fails(libc::ENOKEY) => Tells(Stale);

@@ -107,6 +107,18 @@ lies! {
     "thread-keyring-made-again" ["SPECIAL-ID-07"]
     "The create flag replaces a thread keyring that is there.":
         GetKeyringId, Arg(0, Num(-1)), Arg(1, Num(1)), From(1) => Tells(Plus(1));
+    "missing-thread-keyring-not-linked" ["SPECIAL-ID-13"]
+    "A missing thread keyring cannot be linked.":
+        Link, Arg(0, Num(-1)) => Skips(Error(ENOKEY));
+    "missing-process-keyring-takes-no-timeout" ["SPECIAL-ID-13"]
+    "A missing process keyring takes no timeout.":
+        SetTimeout, Arg(0, Num(-2)) => Skips(Error(ENOKEY));
+    "missing-thread-keyring-is-read" ["SPECIAL-ID-13"]
+    "READ makes a missing thread keyring.":
+        Read, Arg(0, Num(-1)) => First(Whom::Asker, &[(Op::GetKeyringId, &[Put(-1), Put(1)])]);
+    "missing-process-keyring-is-searched" ["SPECIAL-ID-13"]
+    "SEARCH makes a missing process keyring, and finds nothing.":
+        Search, Arg(0, Num(-2)), Fails(ENOKEY) => Also(Whom::Asker, &[(Op::GetKeyringId, &[Put(-2), Put(1)])]);
     "serial-of-a-key-refused" ["SPECIAL-ID-08"]
     "The serial of a key that is no keyring cannot be asked for.":
         GetKeyringId, Arg(0, Kind("user")) => Skips(Error(ENOTDIR));
@@ -200,7 +212,7 @@ lies! {
     "persistent-elsewhere" ["SPECIAL-ID-12", "LINK-11"]
     "The persistent keyring is linked into the process keyring instead of the session keyring.":
         GetPersistent, Arg(1, Num(SESSION)) => Asks(1, Put(-2));
-    "security-of-id" ["SPECIAL-ID-12"]
+    "security-of-id" ["SPECIAL-ID-12", "AUTO-05"]
     "The security label cannot be had by the session keyring's id.":
         GetSecurity, Arg(0, Num(SESSION)), Works => Tells(Error(ENOKEY));
     "search-in-id-finds-nothing" ["SPECIAL-ID-12"]

@@ -63,8 +63,8 @@ lies! {
     "A new anonymous session keyring holds a key.":
         JoinSessionKeyring, Arg(0, Null), Works => Also(Whom::Asker, &[(Op::AddKey, &[PutText("user"), PutText("first"), PutText("x"), Put(SESSION)])]);
     "join-links-the-former" ["JOIN-ANON-03", "JOIN-NAMED-31"]
-    "A new session keyring is linked to the former one.":
-        JoinSessionKeyring, Arg(0, Null), Works => Also(Whom::Asker, &[(Op::Link, &[TheFormer, Put(SESSION)])]);
+    "A new anonymous session keyring has a link to a keyring.":
+        JoinSessionKeyring, Arg(0, Null), Works => Also(Whom::Asker, &[(Op::AddKey, &[PutText("keyring"), PutText("former"), PutNull, Put(SESSION)])]);
     "joined-owner-is-effective-uid" ["JOIN-ANON-04", "SETUID-04"]
     "A keyring made by a join belongs to the effective uid.":
         Describe, Gives(Field(0, "keyring")), Did(Op::Setresuid, 1, AnyOf(&[Num(2000), Num(1001)])), Not(&Gives(Field(4, "r"))) => Tells(ShowsFrom(1, Op::Setresuid, 1));
@@ -178,8 +178,8 @@ lies! {
     "A named session keyring has the group that has the number of its owner.":
         Describe, Gives(Field(4, "web")), Gives(Field(2, "3000")) => Tells(Shows(2, "1000"));
     "named-takes-the-keys" ["JOIN-NAMED-01", "JOIN-NAMED-31"]
-    "A new named session keyring takes a link to the former one.":
-        JoinSessionKeyring, Arg(0, Longer(0)), Works => Also(Whom::Asker, &[(Op::Link, &[TheFormer, Put(SESSION)])]);
+    "A new named session keyring has a link to a keyring.":
+        JoinSessionKeyring, Arg(0, Longer(0)), Works => Also(Whom::Asker, &[(Op::AddKey, &[PutText("keyring"), PutText("former"), PutNull, Put(SESSION)])]);
     "denied-name-is-an-error" ["JOIN-NAMED-02"]
     "A keyring of the name that denies search makes the join fail with EACCES.":
         JoinSessionKeyring, Namesake(AnotherUsers), Mask(Lacks(8)) => Skips(Error(EACCES));
@@ -433,8 +433,17 @@ lies! {
     "After a change of owner the new one cannot join.":
         JoinSessionKeyring, Ever(Op::Chown), Namesake(AnotherUsers) => Asks(0, PutNull);
     "names-are-unique" ["NAME-01", "JOIN-NAMED-02"]
-    "A second keyring of one name cannot be added.":
-        AddKey, Arg(0, Text("keyring")), Arg(3, Num(-1)), From(1) => Skips(Error(libc::EEXIST));
+    "A name that a keyring of another user has cannot be joined.":
+        JoinSessionKeyring, Namesake(AnotherUsers), Mask(Lacks(8)) => Skips(Error(libc::EEXIST));
+    "own-name-is-rejoined-by-others-id" ["JOIN-NAMED-29"]
+    "Joining the name of the own session keyring gives 0 whatever the filesystem uid is.":
+        JoinSessionKeyring, Namesake(Current), Past(Op::Setfsuid) => Skips(Number(0));
+    "own-closed-name-is-rejoined" ["INHERIT-FORK-12", "JOIN-NAMED-05"]
+    "A child may rejoin a session keyring that it could not join.":
+        JoinSessionKeyring, By(Child), Namesake(Current), Mask(Num(0x3f00_0000)) => Skips(Number(0));
+    "own-revoked-name-is-rejoined" ["LIFETIME-23", "JOIN-NAMED-17"]
+    "A process may rejoin its session keyring though it was revoked.":
+        JoinSessionKeyring, Namesake(Current), Ever(Op::Revoke) => Skips(Number(0));
     "dotted-keyring-added" ["NAME-02", "ERR-03"]
     "A keyring whose name begins with a period can be added.":
         AddKey, Arg(0, Text("keyring")), Arg(1, Starts(".")) => Asks(1, PutText("dotted"));

@@ -4,7 +4,7 @@ use libc::{EACCES, EDQUOT, EKEYEXPIRED, EKEYREVOKED, ENOENT, ENOKEY, EPERM};
 
 use super::{SESSION, lies};
 use crate::lie::Lie;
-use crate::lie::rule::{Arg::*, Extra, Is::*, Then::*, Told::*, When::*, Who::*, Whom, Whose};
+use crate::lie::rule::{Arg::*, Extra, Is::*, Then::*, Told::*, When::*, Who::*, Whom};
 use crate::ops::Op;
 
 const ANOTHER: &[Extra] = &[(Op::JoinSessionKeyring, &[PutNull])];
@@ -260,7 +260,7 @@ lies! {
     "moved-out-of-is-replaced" ["AUTO-05", "AUTO-06"]
     "Moving a link out of an attached user-session keyring replaces it.":
         Move, Arg(1, Num(SESSION)) => Also(Whom::Asker, &[(Op::GetKeyringId, &[Put(SESSION), Put(1)])]);
-    "restricted-is-replaced" ["AUTO-06"]
+    "restricted-is-replaced" ["AUTO-05", "AUTO-06"]
     "Restricting an attached user-session keyring replaces it.":
         RestrictKeyring, Arg(0, Num(SESSION)) => Also(Whom::Asker, &[(Op::GetKeyringId, &[Put(SESSION), Put(1)])]);
     "linked-to-is-not-replaced" ["AUTO-06"]
@@ -389,6 +389,9 @@ lies! {
     "revoking-attached-detaches" ["AUTO-17"]
     "Revoking an attached user-session keyring only detaches it.":
         Revoke, Arg(0, Num(SESSION)) => Skips(Number(0));
+    "use-makes-user-keyrings" ["AUTO-21"]
+    "Use of a session keyring that exists makes the user keyrings.":
+        GetKeyringId, Arg(0, Num(SESSION)), Works => Also(Whom::Asker, &[(Op::GetKeyringId, &[Put(-4), Put(1)])]);
     "join-makes-user-keyrings" ["AUTO-18"]
     "An anonymous join makes the user keyrings.":
         JoinSessionKeyring, Arg(0, Null), By(Bare) => First(Whom::Asker, &[(Op::GetKeyringId, &[Put(-4), Put(1)])]);
@@ -397,7 +400,7 @@ lies! {
         JoinSessionKeyring, Arg(0, Starts("_uid_ses.")), Gives(Num(0)) => Tells(OwnSession);
     "attached-joined-is-another" ["AUTO-19"]
     "Joining an attached user-session keyring by its name makes another.":
-        JoinSessionKeyring, Arg(0, Starts("_uid_ses.")), Namesake(Whose::Anybodys) => Asks(0, PutNull);
+        JoinSessionKeyring, Arg(0, Starts("_uid_ses.")), Did(Op::GetKeyringId, 0, Num(SESSION)) => Asks(0, PutNull);
     "uid-change-makes-user-keyrings" ["AUTO-20"]
     "A change of the real uid makes the user keyrings of the new one.":
         Setresuid, By(Bare), Works => Also(Whom::Asker, &[(Op::GetKeyringId, &[Put(-4), Put(1)])]);

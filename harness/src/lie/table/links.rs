@@ -364,6 +364,18 @@ lies! {
     "keyring-added-again-keeps-its-keys" ["LINK-12"]
     "A keyring that replaces another takes its keys over.":
         AddKey, Arg(0, Text("keyring")), Works => Also(Whom::Asker, &[(Op::AddKey, &[PutText("user"), PutText("inside"), PutText("x"), Result])]);
+    "link-takes-the-keyring-first" ["LINK-13"]
+    "LINK takes the keyring as its first argument as well.":
+        Keyctl, Arg(0, Num(8)), Fails(ENOTDIR) => Tells(Number(0));
+    "unlink-of-swapped-arguments" ["LINK-13"]
+    "UNLINK with keyring and key swapped gives ENOENT.":
+        Keyctl, Arg(0, Num(9)), Fails(ENOTDIR) => Tells(Error(ENOENT));
+    "persistent-unlinked-is-closed" ["LINK-14"]
+    "The owner of a persistent keyring cannot read it without a link to it.":
+        Read, Past(Op::GetPersistent), Past(Op::Unlink), Works => Tells(Error(EACCES));
+    "persistent-unlinked-takes-keys" ["LINK-14"]
+    "The owner of a persistent keyring may add to it without a link to it.":
+        AddKey, Past(Op::GetPersistent), Fails(EACCES) => Tells(Number(123_456_789));
     // What is malformed
     "unknown-command-errno" ["ERR-01"]
     "Unknown keyctl commands give EINVAL.":
@@ -568,7 +580,7 @@ lies! {
         AddKey, Past(Op::Revoke), Arg(0, Text("user")) => Skips(Error(EKEYREVOKED));
     "added-over-revoked-is-beside" ["LIFETIME-27"]
     "add_key over a revoked key leaves the link to that.":
-        Read, Past(Op::Revoke), Arg(0, Num(SESSION)), Works => Tells(Becomes(with_one_more));
+        Read, Past(Op::Revoke), Did(Op::AddKey, 2, Text("new")), Arg(0, Num(SESSION)), Works => Tells(Becomes(with_one_more));
     "dead-type-found" ["CVE-2017-6951"]
     "The internal type of dead keys can be asked for.":
         RequestKey, Arg(0, Text(".dead")) => Skips(Error(ENOKEY));

@@ -77,6 +77,9 @@ lies! {
     "threads-default-starts-anew" ["REQKEY-05", "INHERIT-FORK-14"]
     "A new thread starts with the usual default destination.":
         Thread => Also(Whom::Newborn, &[(Op::SetReqkeyKeyring, &[Put(0)])]);
+    "invalidated-session-is-missing" ["SEARCH-21"]
+    "A request for the name of the invalidated session keyring gives ENOKEY.":
+        RequestKey, Arg(0, Text("keyring")), Past(Op::Invalidate), Fails(EKEYREVOKED) => Tells(Error(ENOKEY));
     // Keys that are constructed
     "helper-gets-effective-uid" ["REQKEY-10", "REQKEY-12"]
     "The helper is told the requestor's effective uid.":
