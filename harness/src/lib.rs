@@ -15,6 +15,7 @@ pub mod plan;
 pub mod kconfig;
 pub mod judge;
 pub mod run;
+pub mod lie;
 pub mod actor;
 pub mod stage;
 pub mod wire;

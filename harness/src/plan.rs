@@ -1,7 +1,6 @@
 //! Case × target → plan or skip: what is left of a case once the target is known.
 //!
-//! The only reader of `before` and `since`: in a plan every step has one outcome. Pure; nothing is
-//! asked of the machine here.
+//! The only reader of `before` and `since`: in a plan every step has one outcome. Pure: it asks nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -36,6 +35,8 @@ pub struct Plan {
     pub step_limit: Duration,
     /// The longest that the whole case may take before its stage counts as dead.
     pub limit: Duration,
+    /// The lie that is told meanwhile: see [`crate::lie`].
+    pub lie: Option<String>,
 }
 
 /// What a stage provides only to cases that use it, because it costs time.
@@ -210,6 +211,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         stage,
         step_limit,
         limit: limit(&case.steps, step_limit),
+        lie: None,
     })
 }
 

@@ -17,9 +17,10 @@ use nix::unistd::Pid;
 
 use crate::actor::life::{self, Side};
 use crate::actor::{sys, upcall};
+use crate::lie::{self, Liar};
 use crate::plan::{Plan, Resources};
 use crate::record::{CaseRecord, Verdict};
-use crate::run::{self, Lost};
+use crate::run::{self, Lost, Stage};
 use crate::stage::Local;
 use crate::stage::blocks::{self, Blocks};
 use crate::stage::enclosure::{self, Mapping, Processors};
@@ -140,7 +141,7 @@ impl Worker {
         let kept: Vec<&OwnedFd> = desk.iter().flat_map(|desk| desk.descriptors()).collect();
         let started = self.stage(plan.stage, Mapping::One { uid, gid }, &kept, |mut report, entered| {
             let record = match entered.and_then(|()| Local::set(plan, program, desk.clone())) {
-                Ok(mut stage) => run::run(plan, &mut stage),
+                Ok(mut stage) => perform(plan, &mut stage),
                 Err(Lost(reason)) => run::blank(plan, Verdict::Broken, Some(reason)),
             };
             let _ = report.send(&record);
@@ -245,6 +246,20 @@ impl Worker {
             }
         }
     }
+}
+
+/// Plays a plan on a stage, with the lie that it names.
+fn perform(plan: &Plan, stage: &mut dyn Stage) -> CaseRecord {
+    let Some(name) = &plan.lie else { return run::run(plan, stage) };
+    let Some(lie) = lie::find(name) else {
+        return run::blank(plan, Verdict::Broken, Some(format!("no lie is called {name}")));
+    };
+    let mut liar = Liar::new(lie, plan, stage);
+    let record = run::run(plan, &mut liar);
+    // Who looks for cases that notice nothing wants to know if there was anything to notice.
+    let told = (record.verdict == Verdict::Pass && liar.told() > 0)
+        .then(|| format!("the lie was told {} times", liar.told()));
+    CaseRecord { reason: record.reason.or(told), ..record }
 }
 
 /// Waits for a stage that is about to end, and says how it did.

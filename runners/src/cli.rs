@@ -17,6 +17,7 @@ mod render;
 mod results;
 mod rounds;
 mod run;
+mod selfcheck;
 mod show;
 mod targets;
 
@@ -134,6 +135,9 @@ enum Command {
     /// Say which cases a kernel's configuration rules out
     #[command(after_help = check_config::HELP)]
     CheckConfig(check_config::CheckConfig),
+    /// Play the suite against kernels that are wrong on purpose, and say what it catches
+    #[command(after_help = selfcheck::HELP)]
+    Selfcheck(selfcheck::Selfcheck),
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
@@ -460,6 +464,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::CheckConfig(args) => check_config::check_config(&args, terminal),
+        Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),
         Command::Worker => return work(),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
         Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),

@@ -156,6 +156,8 @@ impl Pool {
     pub fn play(&self, plan: &Plan) -> Option<CaseRecord> {
         let mut held = None;
         let record = self.play_on(&mut held, plan);
+        // A machine on which a case has left its marks is not fit for another.
+        held = held.filter(|_| !(self.runner.has_machines() && plan.stage.marks));
         locked(&self.idle).extend(held);
         record
     }
