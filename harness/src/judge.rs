@@ -84,6 +84,17 @@ pub fn resolve(expr: &Expr, bindings: &Bindings) -> Result<Value, String> {
         Expr::Filled(length) => Value::Text(Bytes(vec![b'a'; *length as usize])),
         // The number is the repetition's, which only a call has.
         Expr::Numbered(text) => Value::Text(text.clone()),
+        Expr::Words(parts) => {
+            let mut words = Vec::new();
+            for part in parts {
+                words.push(match resolve(part, bindings)? {
+                    Value::Text(bytes) => bytes.0,
+                    Value::Number(number) => number.to_string().into_bytes(),
+                    other => return Err(format!("{other} is no word")),
+                });
+            }
+            Value::Text(Bytes(words.join(&b' ')))
+        }
         Expr::Buffer(size) => Value::Buffer(*size),
         Expr::Name(name) => Value::Name(name.clone()),
         Expr::Errno(errno) => Value::Number(errno.0.into()),

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::load::LARGEST_ID;
 use crate::case::{
-    Abi, Act, Actor, Bound, Call, Case, Expr, Outcome, Prerequisite, Session, Step, Variant, Version,
+    Abi, Act, Actor, Bound, Call, Case, Expr, File, Outcome, Prerequisite, Session, Step, Variant, Version,
 };
 use crate::ops::{Need, Op};
-use crate::target::{Feature, Ids, Target};
+use crate::target::{Feature, HELPERS, Ids, Target};
 
 /// A case, ready to be played on one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub struct Plan {
     pub covers: Vec<String>,
     /// The actors that exist before the first step.
     pub actors: Vec<Actor>,
+    /// What the case finds in /etc, if it brings something.
+    pub files: Vec<File>,
+    /// The suite's own programs that the case runs.
+    pub helpers: Vec<String>,
     /// Steps without variants.
     pub steps: Vec<Step>,
     /// What the stage has to provide beyond processes.
@@ -55,6 +59,8 @@ pub struct Resources {
     pub answers: bool,
     /// /sbin/request-key is taken away first.
     pub no_request_key: bool,
+    /// /sbin/request-key becomes that of keyutils first, and what the case brings the machine's own.
+    pub request_key_program: bool,
     /// No user namespace: ids are the machine's own, and root is root.
     pub initial_user: bool,
     /// No pid namespace: orphans are the children of the machine's init.
@@ -96,6 +102,9 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             }
             Prerequisite::NoRequestKey => {
                 has(Feature::Vm, "takes /sbin/request-key from the whole machine: run it in a VM")
+            }
+            Prerequisite::RequestKeyProgram => {
+                has(Feature::Vm, "has the machine's root run /sbin/request-key: run it in a VM")
             }
             Prerequisite::Vm => has(Feature::Vm, "needs a VM"),
             Prerequisite::PersistentKeyrings => {
@@ -151,10 +160,15 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             "needs the 32-bit system call entry: an x86-64 kernel with CONFIG_IA32_EMULATION enabled",
         )?;
     }
-    if needs.contains(&Need::Programs)
-        && let Some(missing) = programs(&case.steps).into_iter().find(|name| !target.programs.contains(name))
-    {
-        return Err(Skip(format!("needs the program `{missing}`: install it")));
+    let wanted = programs(case);
+    if let Some(missing) = wanted.iter().find(|name| !target.programs.contains(*name)) {
+        return Err(Skip(match HELPERS.iter().find(|(helper, _)| helper == missing) {
+            Some((helper, package)) => {
+                format!("needs the suite's program `{helper}`: build it by `make helpers`, which takes {package}")
+            }
+            None if missing.contains('/') => format!("needs the file {missing}: install it"),
+            None => format!("needs the program `{missing}`: install it"),
+        }));
     }
 
     let programs = needs.contains(&Need::Programs) || executes_a_program(&calls);
@@ -167,11 +181,19 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
     }
     let takes = |prerequisite| case.needs.contains(&prerequisite);
     let initial_pid = takes(Prerequisite::InitPidNamespace);
-    let initial_user = initial_pid || takes(Prerequisite::InitUserNamespaceRoot) || needs.contains(&Need::Vm);
     let no_request_key = takes(Prerequisite::NoRequestKey);
+    let request_key_program = takes(Prerequisite::RequestKeyProgram);
+    // The kernel tells /sbin/request-key the ids of the initial namespace as signed numbers, and the program
+    // takes a negative one, which those of a case may be, for an option.
+    let initial_user = initial_pid
+        || request_key_program
+        || takes(Prerequisite::InitUserNamespaceRoot)
+        || needs.contains(&Need::Vm);
     let upcalls = target.features.contains(&Feature::Vm);
     let stage = Resources {
-        files: needs.contains(&Need::Files) || calls.iter().any(|(call, _)| call.hosts_actor()),
+        files: needs.contains(&Need::Files)
+            || !case.files.is_empty()
+            || calls.iter().any(|(call, _)| call.hosts_actor()),
         proc: programs
             || needs.contains(&Need::Proc)
             || case.actors.iter().any(|actor| actor.userns.is_some()),
@@ -180,6 +202,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         marks: initial_user || no_request_key,
         answers: asks_for_keys || (programs && upcalls),
         no_request_key,
+        request_key_program,
         initial_user,
         initial_pid,
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
@@ -206,6 +229,8 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         title: case.title.clone(),
         covers: case.covers.clone(),
         actors: case.actors.clone(),
+        files: case.files.clone(),
+        helpers: wanted.into_iter().filter(|name| HELPERS.iter().any(|(helper, _)| helper == name)).collect(),
         steps: case.steps.iter().map(|step| settle(step, version)).collect(),
         stage,
         step_limit,
@@ -213,16 +238,20 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
     })
 }
 
-/// The foreign programs that some steps name, for a target to look for.
-pub fn programs(steps: &[Step]) -> BTreeSet<String> {
-    calls(steps)
+/// The path of keyutils' program for key requests.
+pub const REQUEST_KEY: &str = "/usr/sbin/request-key";
+
+/// The foreign programs and files that a case names, for a target to look for.
+pub fn programs(case: &Case) -> BTreeSet<String> {
+    let run = calls(&case.steps)
         .into_iter()
         .filter(|(call, _)| matches!(call.op, Op::Run | Op::RunStatus))
         .filter_map(|(call, _)| match call.args.first() {
             Some(Expr::Text(name)) => Some(String::from_utf8_lossy(&name.0).into_owned()),
             _ => None,
-        })
-        .collect()
+        });
+    let taken = case.needs.contains(&Prerequisite::RequestKeyProgram).then(|| REQUEST_KEY.to_owned());
+    run.chain(case.programs.iter().cloned()).chain(taken).collect()
 }
 
 fn calls(steps: &[Step]) -> Vec<(&Call, Abi)> {

@@ -159,6 +159,7 @@ impl Checker<'_, '_> {
         match value {
             Expr::Var(name) => self.variable(name, place),
             Expr::Set(members) => members.iter().for_each(|member| self.member(member, place)),
+            Expr::Words(parts) => parts.iter().for_each(|part| self.uses(part, place)),
             _ => {}
         }
     }
@@ -368,9 +369,10 @@ impl Checker<'_, '_> {
         for (at, (arg, place)) in call.args.iter().zip(&places.args).enumerate() {
             let is_actor =
                 call.op.spec().param(at).is_some_and(|param| param.kind == crate::ops::Kind::Actor);
+            let may_have_ended = matches!(call.op, Op::Wait | Op::HostStatus);
             if let (true, Expr::Name(name)) = (is_actor, arg) {
                 let fails = outcome.fails();
-                if let Err(why) = self.people.target(name, call.op == Op::Wait || fails) {
+                if let Err(why) = self.people.target(name, may_have_ended || fails) {
                     self.unable(name, why, place.clone());
                 }
             }
