@@ -370,6 +370,18 @@ mod tests {
         assert_eq!(met(is(text(expected)), Gives::Line, &value(observed)), same);
     }
 
+    #[rstest]
+    #[case("id: 932995531 0", true)]
+    #[case("id:\n932995531\n 0\n", true)]
+    #[case("id: 932995531 1", false)]
+    #[case("id: 93299553 0", false)]
+    #[case("id: 932995531", false)]
+    fn words_have_the_numbers_of_variables(#[case] observed: &str, #[case] same: bool) {
+        let words = Expr::Words(vec![text("i*:"), Expr::Var("ring".into()), Expr::Number(0)]);
+        assert_eq!(met(is(words.clone()), Gives::Line, &value(observed)), same);
+        assert_eq!(show_outcome(&is(words), &bindings()).text, "\"i*: 932995531 0\"");
+    }
+
     #[test]
     fn elsewhere_a_star_is_a_star() {
         assert!(!met(is(text("*")), Gives::Text, &value("x")));

@@ -85,7 +85,12 @@ pub struct Skip(pub String);
 /// Makes the plan of a case for a target.
 pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, Skip> {
     let calls: Vec<(&Call, Abi)> = calls(&case.steps);
-    let needs: BTreeSet<Need> = calls.iter().flat_map(|(call, _)| call.op.spec().needs).copied().collect();
+    let mut needs: BTreeSet<Need> =
+        calls.iter().flat_map(|(call, _)| call.op.spec().needs).copied().collect();
+    if case.files.iter().any(|file| file.path == "/etc/passwd") {
+        // Whoever has users of its own wants programs to become them.
+        needs.insert(Need::Ids);
+    }
 
     let has = |feature, missing: &str| match target.features.contains(&feature) {
         true => Ok(()),
@@ -439,8 +444,30 @@ mod tests {
             place: "this kernel".into(),
             ids,
             features: features.into_iter().filter(|feature| !lacking.contains(feature)).collect(),
-            programs: ["keyctl".to_owned()].into(),
+            programs: ["keyctl".to_owned(), REQUEST_KEY.to_owned()].into(),
         }
+    }
+
+    #[test]
+    fn what_a_case_brings_and_names_is_asked_for() {
+        let loaded = |more: &str| {
+            let steps = "  - alice: run_status(\"keyctl\") = 1";
+            let text =
+                format!("title: A case\ncovers: [A-1]\n{more}\nactors: {ALICE}\nsteps:\n{steps}\n");
+            load("a.yaml", "a", text.as_bytes()).unwrap().remove(0)
+        };
+        assert_eq!(
+            programs(&loaded("programs: [pam_x.so]\nneeds: [request-key-program]")),
+            ["keyctl".to_owned(), "pam_x.so".into(), REQUEST_KEY.into()].into()
+        );
+        let missing = reason(&loaded("programs: [/etc/x.conf]"), &target(Ids::Block, &[]));
+        assert!(missing.contains("the file /etc/x.conf: install it"), "{missing}");
+        let brings = loaded("files: {/etc/passwd: 'root:x:0:0::/:/bin/sh'}");
+        let planned = plan(&brings, &target(Ids::Block, &[]), LIMIT).unwrap();
+        assert!(planned.stage.files);
+        assert_eq!(planned.files[0].path, "/etc/passwd");
+        // Users of its own are users that programs become.
+        assert!(reason(&brings, &target(Ids::One, &[])).contains("run it as root"));
     }
 
     fn reason(case: &Case, target: &Target) -> String {
@@ -468,6 +495,7 @@ mod tests {
     #[case::no_new_privileges(ALICE, "  - alice: exec_setuid(0) = ok", &[Feature::NewPrivileges], "no_new_privs")]
     #[case::program(ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", &[], "planned")]
     #[case::open_files(ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", &[Feature::Programs], "mount_setattr(2)")]
+    #[case::no_helper(ALICE, "  - alice: run_status(\"skc-pam\") = 1", &[], "`make helpers`, which takes libpam0g-dev")]
     #[case::no_program(ALICE, "  - alice: run_status(\"nonesuch\") = 1", &[], "the program `nonesuch`: install it")]
     fn what_is_missing_is_named(
         #[case] actors: &str,
@@ -584,6 +612,7 @@ mod tests {
     #[case("[vm]", ALICE, GETUID, Resources::default())]
     #[case("[init-user-namespace-root]", ALICE, GETUID, Resources { initial_user: true, marks: true, ..Resources::default() })]
     #[case("[init-pid-namespace]", ALICE, GETUID, Resources { initial_user: true, initial_pid: true, marks: true, ..Resources::default() })]
+    #[case("[request-key-program]", ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", Resources { programs: true, proc: true, answers: true, request_key_program: true, initial_user: true, marks: true, ..Resources::default() })]
     #[case("[no-request-key]", ALICE, GETUID, Resources { no_request_key: true, marks: true, ..Resources::default() })]
     #[case("[]", "{root: {uid: 0}}", "  - root: set_proc_sys_keys(\"maxkeys\", 3) = 0", Resources { proc: true, initial_user: true, marks: true, ..Resources::default() })]
     #[case("[]", ALICE, "  - alice: request_key(\"user\", \"k\", \"\", 0) = ENOKEY", Resources { answers: true, ..Resources::default() })]

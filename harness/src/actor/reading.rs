@@ -277,5 +277,8 @@ mod tests {
         assert!(is_wrong(&observed(&Reading::Status, libc::SIGKILL.into(), 0, b"", 8)));
         let failed = observed(&Reading::Status, 3 << 8, 0, b"", 8);
         assert_eq!(failed, Observed::Value(Value::Number(3)));
+        let ended = |status: i32| observed(&Reading::Ended, 7, 4, &status.to_ne_bytes(), 4);
+        assert_eq!(ended(3 << 8), Observed::Value(Value::Number(3)));
+        assert!(is_wrong(&ended(libc::SIGKILL)));
     }
 }

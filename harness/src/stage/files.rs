@@ -5,8 +5,8 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::mount::{MsFlags, mount};
@@ -362,14 +362,16 @@ const PAM_FOLDERS: [&str; 5] = [
 ];
 
 /// The path of one of the suite's own programs: it stands in the nearest folder `helpers` beside this
-/// program or above.
+/// program or above, if both are of one owner.
 fn helper(name: &str) -> Option<String> {
     let own = fs::read_link("/proc/self/exe").ok()?;
+    let owner = fs::metadata(&own).ok()?.uid();
+    let is_ours = |path: &PathBuf| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.uid() == owner);
     own.ancestors()
         .skip(1)
         .take(5)
         .map(|folder| folder.join("helpers").join(name))
-        .find(|path| path.is_file())
+        .find(is_ours)
         .map(|path| path.to_string_lossy().into_owned())
 }
 
