@@ -169,7 +169,9 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
     if let Some(missing) = wanted.iter().find(|name| !target.programs.contains(*name)) {
         return Err(Skip(match HELPERS.iter().find(|(helper, _)| helper == missing) {
             Some((helper, package)) => {
-                format!("needs the suite's program `{helper}`: build it by `make helpers`, which takes {package}")
+                format!(
+                    "needs the suite's program `{helper}`: build it by `make helpers`, which takes {package}"
+                )
             }
             None if missing.contains('/') => format!("needs the file {missing}: install it"),
             None => format!("needs the program `{missing}`: install it"),
@@ -452,8 +454,7 @@ mod tests {
     fn what_a_case_brings_and_names_is_asked_for() {
         let loaded = |more: &str| {
             let steps = "  - alice: run_status(\"keyctl\") = 1";
-            let text =
-                format!("title: A case\ncovers: [A-1]\n{more}\nactors: {ALICE}\nsteps:\n{steps}\n");
+            let text = format!("title: A case\ncovers: [A-1]\n{more}\nactors: {ALICE}\nsteps:\n{steps}\n");
             load("a.yaml", "a", text.as_bytes()).unwrap().remove(0)
         };
         assert_eq!(

@@ -37,7 +37,8 @@ impl Programs {
             if !seen.insert(path.clone()) {
                 continue;
             }
-            let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
             let bytes = fs::read(&path).map_err(named)?;
             let mode = fs::metadata(&path).map_err(named)?.permissions().mode();
             let place = match place {
@@ -100,7 +101,11 @@ fn needed(path: &Path, bytes: &[u8]) -> Vec<PathBuf> {
                 .iter()
                 .flat_map(|folder| [Path::new(folder).join(ARCHITECTURE), PathBuf::from(folder)]);
             found.extend(
-                own.iter().cloned().chain(standard).map(|folder| folder.join(name)).find(|path| path.is_file()),
+                own.iter()
+                    .cloned()
+                    .chain(standard)
+                    .map(|folder| folder.join(name))
+                    .find(|path| path.is_file()),
             );
         }
     }

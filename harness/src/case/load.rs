@@ -16,7 +16,7 @@ use super::{ALL_CAPS, Actor, Case, File, Norm, Prerequisite, Session, Step, chec
 use crate::value;
 
 /// The keys of a case, in the order in which people write them.
-pub const KEYS: &[&str] = 
+pub const KEYS: &[&str] =
     &["title", "covers", "about", "norm", "needs", "programs", "files", "actors", "table", "steps"];
 
 /// The keys of an actor.
@@ -296,8 +296,7 @@ impl Loader<'_, '_> {
     fn files(&mut self, node: &Node) -> Vec<File> {
         let Some(entries) = self.fields.map(node, "files") else { return Vec::new() };
         if entries.len() > limits::PROGRAMS {
-            self.fields
-                .error(node.place.clone(), format!("a case has up to {} `files`", limits::PROGRAMS));
+            self.fields.error(node.place.clone(), format!("a case has up to {} `files`", limits::PROGRAMS));
             return Vec::new();
         }
         let mut files: Vec<File> = Vec::new();

@@ -35,7 +35,7 @@ fn the_cases_of_the_program_hold_together() {
     let suite = Suite::embedded().unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(|error| error.render(false)).collect::<Vec<_>>().join("\n\n"))
     });
-    assert_eq!(suite.requirements().len(), 410);
+    assert_eq!(suite.requirements().len(), 412);
     assert!(suite.cases().len() >= 9);
     let case = suite.case("join/anonymous").unwrap();
     assert_eq!(case.file, "cases/join/anonymous.yaml");

@@ -200,9 +200,8 @@ fn fields(text: &Bytes) -> usize {
 /// Checks the comparison of a bound value.
 pub(super) fn comparison(shape: Shape, outcome: &Outcome) -> Vec<(usize, String, &'static str)> {
     let judge = |value: &Expr| match (shape, value) {
-        (Shape::Number, Expr::Number(_)) | (Shape::Text, Expr::Text(_) | Expr::Filled(_) | Expr::Words(_)) => {
-            None
-        }
+        (Shape::Number, Expr::Number(_))
+        | (Shape::Text, Expr::Text(_) | Expr::Filled(_) | Expr::Words(_)) => None,
         (_, Expr::Var(_)) => None,
         (Shape::Any, Expr::Number(_) | Expr::Text(_) | Expr::Filled(_) | Expr::Set(_)) => None,
         (Shape::Number, _) => Some(("the variable holds a number".to_owned(), "")),
