@@ -258,7 +258,8 @@ pub fn programs(case: &Case) -> BTreeSet<String> {
             _ => None,
         });
     let taken = case.needs.contains(&Prerequisite::RequestKeyProgram).then(|| REQUEST_KEY.to_owned());
-    run.chain(case.programs.iter().cloned()).chain(taken).collect()
+    let brought = |path: &String| case.files.iter().any(|file| file.path == *path);
+    run.chain(case.programs.iter().cloned()).chain(taken).filter(|name| !brought(name)).collect()
 }
 
 fn calls(steps: &[Step]) -> Vec<(&Call, Abi)> {
