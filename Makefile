@@ -1,25 +1,27 @@
 # make run    the suite on this kernel          make test    every test of the project
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
+# make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
 #
 # All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
 # `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
-.PHONY: run test bench bless needs
+.PHONY: run test bench bless needs helpers
 .DEFAULT_GOAL := run
 
 SKC_ARGS ?=
 
-run: needs
+run: needs helpers
 	cargo build --release --locked --package runners
 	cargo run --quiet --release --locked --package runners -- run $(SKC_ARGS)
 
 # The cases are the tests of `conformance`, which says why it ignores those that it does.
-# Programs that tests start, each with its package: keyctl(1) is kept from things by a case; gpg(1) signs mirrors that
-# the tests make; the others have workers below them. Where the runsc that is installed is older than 20240729, and
+# Programs that tests start, each with its package: cases run keyctl(1), and programs that have PAM open sessions; gpg(1)
+# signs mirrors that the tests make; the others have workers below them. Where the runsc that is installed is older than 20240729, and
 # so without session keyrings, the test of gVisor fetches Debian 13's.
+test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
 test: PROGRAMS = keyctl:keyutils runsc:runsc gpg:gnupg patch:patch xz:xz-utils \
     qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux
-test: needs
+test: needs helpers
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
@@ -27,6 +29,15 @@ test: needs
 
 bench: needs
 	cargo bench --locked --package runners
+
+# Without the headers of its library a program is left out: the cases that want it are skipped and say so.
+helpers: needs target/helpers/skc-libkeyutils target/helpers/skc-pam
+
+target/helpers/skc-libkeyutils: LIBRARY = keyutils
+target/helpers/skc-pam: LIBRARY = pam
+target/helpers/%: runners/helpers/%.c
+	@mkdir -p $(@D)
+	@cc -O2 -Wall -Wextra -o $@ $< -l$(LIBRARY) 2>$@.log && rm $@.log || echo "Not built: $@ (see $@.log)" >&2
 
 bless:
 	SKC_BLESS=1 INSTA_UPDATE=always cargo test --locked --package harness --package reports
@@ -40,6 +51,7 @@ needs:
 	@missing=; \
 	echo 'int main(void) { return 0; }' | cc -static -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
 	$(foreach program,$(PROGRAMS),command -v $(word 1,$(subst :, ,$(program))) >/dev/null || missing="$$missing $(word 2,$(subst :, ,$(program)))";) \
+	$(foreach header,$(HEADERS),echo '#include <$(word 1,$(subst :, ,$(header)))>' | cc -include stddef.h -fsyntax-only -x c - 2>/dev/null || missing="$$missing $(word 2,$(subst :, ,$(header)))";) \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        echo "Installing$$missing"; \

@@ -36,6 +36,10 @@ pub struct Case {
     pub norm: Norm,
     /// Prerequisites that cannot be inferred from the steps.
     pub needs: Vec<Prerequisite>,
+    /// What of the machine the programs of the steps need besides: programs, PAM modules, files.
+    pub programs: Vec<String>,
+    /// What the case finds in /etc.
+    pub files: Vec<File>,
     /// The actors that exist before the first step, in the order of the file.
     pub actors: Vec<Actor>,
     /// The steps.
@@ -64,6 +68,8 @@ pub enum Prerequisite {
     InitPidNamespace,
     /// That /sbin/request-key is not there.
     NoRequestKey,
+    /// That /sbin/request-key is the one of keyutils, for which the case's files are the machine's own.
+    RequestKeyProgram,
     /// A VM for another reason.
     Vm,
     /// CONFIG_PERSISTENT_KEYRINGS.
@@ -84,6 +90,7 @@ impl Prerequisite {
         ("init-user-namespace-root", Prerequisite::InitUserNamespaceRoot),
         ("init-pid-namespace", Prerequisite::InitPidNamespace),
         ("no-request-key", Prerequisite::NoRequestKey),
+        ("request-key-program", Prerequisite::RequestKeyProgram),
         ("vm", Prerequisite::Vm),
         ("persistent-keyrings", Prerequisite::PersistentKeyrings),
         ("key-notifications", Prerequisite::KeyNotifications),
@@ -91,6 +98,15 @@ impl Prerequisite {
         ("big-keys", Prerequisite::BigKeys),
         ("default-limits", Prerequisite::DefaultLimits),
     ];
+}
+
+/// A file that a case brings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Where, below /etc.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// A process that exists before the first step.
@@ -234,6 +250,8 @@ pub enum Expr {
     Filled(u32),
     /// `numbered("…")`: the text and the number of the repetition that `times:` makes, from 1.
     Numbered(Bytes),
+    /// `words("…", $x)`: the values with a blank between them, numbers in decimal.
+    Words(Vec<Expr>),
     /// `buffer(N)`
     Buffer(u32),
     /// `$name`
@@ -382,6 +400,8 @@ pub mod limits {
     pub const WITHIN: Duration = Duration::from_secs(60);
     /// Bytes of `text(N)`: one more than the largest payload that a key can have, 1 MiB.
     pub const TEXT: u32 = 1024 * 1024 + 1;
+    /// `programs` of a case, and `files`.
+    pub const PROGRAMS: usize = 32;
     /// Bytes of `buffer(N)`.
     pub const BUFFER: u32 = 1024 * 1024;
     /// Milliseconds of a sleeping or computing operation.

@@ -84,6 +84,17 @@ pub fn resolve(expr: &Expr, bindings: &Bindings) -> Result<Value, String> {
         Expr::Filled(length) => Value::Text(Bytes(vec![b'a'; *length as usize])),
         // The number is the repetition's, which only a call has.
         Expr::Numbered(text) => Value::Text(text.clone()),
+        Expr::Words(parts) => {
+            let mut words = Vec::new();
+            for part in parts {
+                words.push(match resolve(part, bindings)? {
+                    Value::Text(bytes) => bytes.0,
+                    Value::Number(number) => number.to_string().into_bytes(),
+                    other => return Err(format!("{other} is no word")),
+                });
+            }
+            Value::Text(Bytes(words.join(&b' ')))
+        }
         Expr::Buffer(size) => Value::Buffer(*size),
         Expr::Name(name) => Value::Name(name.clone()),
         Expr::Errno(errno) => Value::Number(errno.0.into()),
@@ -357,6 +368,18 @@ mod tests {
     #[case("", "1859bb64", false)]
     fn a_line_is_its_words(#[case] expected: &str, #[case] observed: &str, #[case] same: bool) {
         assert_eq!(met(is(text(expected)), Gives::Line, &value(observed)), same);
+    }
+
+    #[rstest]
+    #[case("id: 932995531 0", true)]
+    #[case("id:\n932995531\n 0\n", true)]
+    #[case("id: 932995531 1", false)]
+    #[case("id: 93299553 0", false)]
+    #[case("id: 932995531", false)]
+    fn words_have_the_numbers_of_variables(#[case] observed: &str, #[case] same: bool) {
+        let words = Expr::Words(vec![text("i*:"), Expr::Var("ring".into()), Expr::Number(0)]);
+        assert_eq!(met(is(words.clone()), Gives::Line, &value(observed)), same);
+        assert_eq!(show_outcome(&is(words), &bindings()).text, "\"i*: 932995531 0\"");
     }
 
     #[test]

@@ -212,10 +212,14 @@ ops! {
         "capabilities(7) File capabilities", "Executes a copy of the actor's program with these file capabilities, permitted and effective.";
     ExecScript = "exec_script"() -> Zero [Files],
         "execve(2) Interpreter scripts", "Executes a script whose interpreter is the actor's program.";
-    Run = "run"(program: Text;; argument: Any) -> Text [Proc, Programs],
+    Run = "run"(program: Text;; argument: Any) -> Line [Proc, Programs],
         "execve(2)", "Runs a foreign program and gives what it printed, or hosts the actor that `ACTOR` among the arguments stands for.";
     RunStatus = "run_status"(program: Text;; argument: Any) -> Number [Programs],
         "waitpid(2)", "Runs a foreign program and gives its exit status.";
+    Printed = "printed"() -> Line,
+        "stdout(3)", "What the last program that the actor ran has printed, on standard output or error; for an actor that a program hosts, what that program has.";
+    HostStatus = "host_status"(hosted: Actor) -> Number,
+        "waitpid(2)", "Waits for the end of the program that the caller ran and that hosted an actor, and gives its exit status.";
     Exit = "exit"() -> Zero,
         "_exit(2)", "Ends the actor; done when the process is reaped or the kernel has let go of the thread.";
     ExitUnreaped = "exit_unreaped"() -> Zero [Proc],

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 
-use self::files::Files;
+use self::files::{Files, Helper};
 use self::player::{Exit, Life, Pending, Player};
 use self::upcalls::Desk;
 use crate::actor::life::{self, Side};
@@ -64,11 +64,16 @@ pub struct Local {
 
 impl Local {
     /// Sets the stage: the declared actors are there, with a channel for each that is still to be born.
-    pub fn set(plan: &Plan, program: Rc<OwnedFd>, desk: Option<Rc<Desk>>) -> Result<Local, Lost> {
+    pub fn set(
+        plan: &Plan,
+        program: Rc<OwnedFd>,
+        helpers: &[Helper],
+        desk: Option<Rc<Desk>>,
+    ) -> Result<Local, Lost> {
         let mut stage = Local {
             players: BTreeMap::new(),
             ready: VecDeque::new(),
-            files: Files::new(plan.stage)?,
+            files: Files::new(plan.stage, &plan.files, helpers)?,
             desk,
             callable: Vec::new(),
             uncalled: None,
@@ -356,6 +361,15 @@ impl Surroundings for Local {
         self.players.get(actor).map_or(0, |player| player.touched)
     }
 
+    fn printed(&self, actor: &str) -> Option<Vec<u8>> {
+        self.players.get(actor)?.printed.clone()
+    }
+
+    fn host(&self, actor: &str) -> Result<i32, Lost> {
+        let player = self.players.get(actor).ok_or_else(|| Lost(format!("no actor {actor}")))?;
+        player.host.ok_or_else(|| Lost(format!("no program hosts {actor}")))
+    }
+
     fn channel(&self, actor: &str) -> Result<i32, Lost> {
         let player = self.players.get(actor).ok_or_else(|| Lost(format!("no actor {actor}")))?;
         Ok(player.remote)
@@ -374,7 +388,7 @@ impl Surroundings for Local {
     }
 
     fn foreign(&self, name: &str) -> Result<String, Lost> {
-        files::find_program(name).ok_or_else(|| Lost(format!("no program {name}")))
+        self.files.program(name).ok_or_else(|| Lost(format!("no program {name}")))
     }
 
     fn reporter(&mut self, child: &str) -> Result<String, Lost> {

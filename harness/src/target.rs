@@ -30,6 +30,10 @@ pub struct Target {
     pub programs: BTreeSet<String>,
 }
 
+/// The suite's own programs that call foreign libraries, each with the package of Debian that it takes to
+/// build it: they stand in a folder `helpers` beside the program or above it.
+pub const HELPERS: &[(&str, &str)] = &[("skc-libkeyutils", "libkeyutils-dev"), ("skc-pam", "libpam0g-dev")];
+
 /// The ids that a case can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

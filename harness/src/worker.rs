@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,12 +19,13 @@ use nix::unistd::Pid;
 use crate::actor::life::{self, Side};
 use crate::actor::{sys, upcall};
 use crate::lie::{self, Liar};
-use crate::plan::{Plan, Resources};
+use crate::plan::{Plan, REQUEST_KEY, Resources};
 use crate::record::{CaseRecord, Verdict};
 use crate::run::{self, Lost, Stage};
 use crate::stage::Local;
 use crate::stage::blocks::{self, Blocks};
 use crate::stage::enclosure::{self, Mapping, Processors};
+use crate::stage::files::{self, Helper};
 use crate::stage::probe::{self, Found};
 use crate::stage::upcalls::Desk;
 use crate::target::Ids;
@@ -108,9 +110,10 @@ impl Worker {
         let one = Mapping::One { uid: 0, gid: 0 };
         let program = Rc::clone(&worker.program);
         let single = (ids == Ids::One).then_some((0, 0));
+        let owned = probe::owns_the_machine();
         let (stage, mut report) = worker.stage(Resources::default(), one, &[], |mut report, entered| {
             let found = match entered {
-                Ok(()) => probe::look(&program, single),
+                Ok(()) => probe::look(&program, single, owned),
                 Err(Lost(reason)) => Found::Refused(reason),
             };
             let _ = report.send(&found);
@@ -134,13 +137,16 @@ impl Worker {
         if let Some(processors) = &self.processors {
             processors.use_all(plan.needs_processors());
         }
-        let desk = match self.prepare(plan.stage) {
+        let desk = match self.prepare(plan) {
             Ok(desk) => desk.map(Rc::new),
             Err(Lost(reason)) => return Ok((run::blank(plan, Verdict::Broken, Some(reason)), None)),
         };
         let kept: Vec<&OwnedFd> = desk.iter().flat_map(|desk| desk.descriptors()).collect();
+        // Read here: a stage may not be let through the folders on the way.
+        let helpers: Vec<Helper> = plan.helpers.iter().filter_map(|name| Helper::read(name)).collect();
         let started = self.stage(plan.stage, Mapping::One { uid, gid }, &kept, |mut report, entered| {
-            let record = match entered.and_then(|()| Local::set(plan, program, desk.clone())) {
+            let set = entered.and_then(|()| Local::set(plan, program, &helpers, desk.clone()));
+            let record = match set {
                 Ok(mut stage) => perform(plan, &mut stage),
                 Err(Lost(reason)) => run::blank(plan, Verdict::Broken, Some(reason)),
             };
@@ -173,12 +179,18 @@ impl Worker {
     }
 
     /// Makes ready what a case needs of the machine itself.
-    fn prepare(&mut self, resources: Resources) -> Result<Option<Desk>, Lost> {
-        if resources.no_request_key
+    fn prepare(&mut self, plan: &Plan) -> Result<Option<Desk>, Lost> {
+        let resources = plan.stage;
+        if (resources.no_request_key || resources.request_key_program)
             && let Err(error) = fs::remove_file(upcall::PATH)
             && error.kind() != ErrorKind::NotFound
         {
             return Err(Lost(format!("{} cannot be removed: {error}", upcall::PATH)));
+        }
+        if resources.request_key_program {
+            let lost = |error| Lost(format!("{} cannot be replaced: {error}", upcall::PATH));
+            symlink(REQUEST_KEY, upcall::PATH).map_err(lost)?;
+            files::write(Path::new("/"), &plan.files)?;
         }
         if !resources.answers {
             return Ok(None);

@@ -31,7 +31,7 @@ const SKC: &str = env!("CARGO_BIN_EXE_skc");
 fn main() -> Outcome {
     let mut out = io::stdout().lock();
     let suite = Suite::embedded().map_err(|found| format!("{} errors in the cases", found.len()))?;
-    let programs = suite.cases().iter().flat_map(|case| programs(&case.steps)).collect();
+    let programs = suite.cases().iter().flat_map(programs).collect();
     let pool = Pool::open(Box::new(Local::of(SKC)), programs, Arc::new(Stop::new()?))
         .map_err(|unstarted| format!("{unstarted:?}"))?;
     let plans: Vec<Plan> = suite

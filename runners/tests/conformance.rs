@@ -79,7 +79,7 @@ impl Tests {
 
     fn open(&self) -> Result<Pool, String> {
         let runner = Box::new(Local::of(env!("CARGO_BIN_EXE_skc")));
-        let programs = self.suite.cases().iter().flat_map(|case| programs(&case.steps)).collect();
+        let programs = self.suite.cases().iter().flat_map(programs).collect();
         let stop = Stop::new().map_err(|error| error.to_string())?;
         Pool::open(runner, programs, Arc::new(stop)).map_err(|unstarted| format!("{unstarted:?}"))
     }

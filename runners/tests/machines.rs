@@ -39,6 +39,10 @@ fn main() -> ExitCode {
         machine("a_machine_for_each_case", || {
             run(&["--kernel", NEW, "--fresh-vm", "parent/single-threaded", "request", CASE]).ends(0, "qemu")
         }),
+        machine("programs_of_this_system", || {
+            // What is not installed is skipped.
+            run(&["--kernel", NEW, CASE, "keyctl/show", "keyctl/request-debug", "pam/su"]).ends(0, "qemu")
+        }),
         machine("too_little_memory", || {
             let run = run(&["--kernel", NEW, "--memory", "48", "--boot-timeout", "30s", CASE]);
             run.ends(3, "memory")

@@ -13,8 +13,15 @@ const REGULAR: u32 = 0o100_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
 
 /// Made before anything is put into them; /tmp and /run are for everyone, as they are elsewhere.
-const DIRECTORIES: [(&str, u32); 6] =
-    [("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("run", 0o755), ("sbin", 0o755), ("tmp", 0o1777)];
+const DIRECTORIES: [(&str, u32); 7] = [
+    ("dev", 0o755),
+    ("etc", 0o755),
+    ("proc", 0o755),
+    ("sys", 0o755),
+    ("run", 0o755),
+    ("sbin", 0o755),
+    ("tmp", 0o1777),
+];
 
 /// What a program needs before it has mounted anything: the kernel opens /dev/console for its init.
 const DEVICES: [(&str, u32, u32, u32); 4] = [
@@ -31,9 +38,12 @@ pub struct Extra<'e> {
     pub path: &'e str,
     /// What is in it.
     pub bytes: &'e [u8],
-    /// Its permissions.
+    /// Its permissions; or [`LINK`].
     pub mode: u32,
 }
+
+/// In the place of permissions: a symbolic link to what is in it.
+pub const LINK: u32 = SYMBOLIC_LINK;
 
 /// An initramfs whose init, and whose program for key requests, is the given program. All belongs to root.
 pub fn initramfs(init: &[u8], extra: &[Extra<'_>]) -> io::Result<Vec<u8>> {
@@ -51,7 +61,8 @@ pub fn initramfs(init: &[u8], extra: &[Extra<'_>]) -> io::Result<Vec<u8>> {
     archive.entry(Builder::new(upcall).mode(SYMBOLIC_LINK | 0o777), upcall, b"/init")?;
     for file in extra {
         archive.folders(file.path)?;
-        archive.entry(Builder::new(file.path).mode(REGULAR | (file.mode & 0o7777)), file.path, file.bytes)?;
+        let mode = if file.mode == LINK { LINK | 0o777 } else { REGULAR | (file.mode & 0o7777) };
+        archive.entry(Builder::new(file.path).mode(mode), file.path, file.bytes)?;
     }
     trailer(archive.out)
 }
@@ -130,6 +141,7 @@ mod tests {
             Extra { path: "usr/bin/su", bytes: b"su", mode: 0o4755 },
             Extra { path: "usr/bin/true", bytes: b"", mode: 0o755 },
             Extra { path: "etc/passwd", bytes: b"root", mode: 0o644 },
+            Extra { path: "bin", bytes: b"usr/bin", mode: LINK },
         ];
         let entries = read(&initramfs(&program, &files).unwrap());
         let place = |path: &str| {
@@ -150,6 +162,7 @@ mod tests {
             entries.iter().filter(|entry| entry.path == "usr/bin" && entry.mode == 0o040_755).count(),
             1
         );
+        assert_eq!((find("bin").mode, find("bin").bytes.as_slice()), (0o120_777, b"usr/bin".as_slice()));
         assert!(place("usr") < place("usr/bin") && place("usr/bin") < place("usr/bin/su"));
     }
 

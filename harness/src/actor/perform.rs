@@ -11,7 +11,7 @@ use crate::case::Abi;
 use crate::judge::Observed;
 use crate::ops::Op;
 use crate::run::{Lost, Question};
-use crate::value::{Value, capability};
+use crate::value::{Bytes, Value, capability};
 
 /// What a stage has to do for a question.
 #[derive(Debug)]
@@ -48,6 +48,10 @@ pub trait Surroundings {
     fn process(&self, actor: &str) -> Result<i32, Lost>;
     /// How far the actor's last buffer was written to.
     fn written(&self, actor: &str) -> u32;
+    /// What the last program that the actor ran has printed, if it ran one.
+    fn printed(&self, actor: &str) -> Option<Vec<u8>>;
+    /// The process id of the program that hosts an actor, or did.
+    fn host(&self, actor: &str) -> Result<i32, Lost>;
     /// The descriptor of the actor's channel, in the actor.
     fn channel(&self, actor: &str) -> Result<i32, Lost>;
     /// The actor's own program as execveat(2) takes it: a descriptor and an empty path, or a path.
@@ -211,6 +215,25 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
             None => Work::Ask(args.program(around, None)?, Reading::Output),
         },
         Op::RunStatus => Work::Ask(args.program(around, None)?, Reading::Status),
+        Op::Printed => match around.printed(actor) {
+            Some(printed) => Work::Known(Observed::Value(Value::Text(Bytes(printed)))),
+            None => {
+                // The output of a program goes to a file, which whatever it executes inherits.
+                let mut request = Request::new(Kind::Calls);
+                request.out(CONTENT, Back::Result);
+                let size = Arg::Number(CONTENT as i64);
+                request.call(c::SYS_pread64, &[Arg::Number(1), Arg::Out(0), size, Arg::Number(0)]);
+                Work::Ask(request, Reading::Bytes)
+            }
+        },
+        Op::HostStatus => {
+            let program = around.host(args.name(0)?)?;
+            let mut request = Request::new(Kind::Calls);
+            request.out(size_of::<i32>(), Back::Whole);
+            let (program, all) = (Arg::Number(program.into()), Arg::Number(c::__WALL.into()));
+            request.call(c::SYS_wait4, &[program, Arg::Out(0), all, Arg::Number(0)]);
+            Work::Ask(request, Reading::Ended)
+        }
         Op::Exit => Work::Exit { reap: true },
         Op::ExitUnreaped => Work::Exit { reap: false },
         Op::Wait => {

@@ -36,6 +36,8 @@ pub enum Reading {
     Output,
     /// The exit status of a program.
     Status,
+    /// The same, by the wait status in the bytes.
+    Ended,
     /// 1 if this capability is effective in the data of capget(2).
     Effective(u32),
 }
@@ -119,6 +121,13 @@ pub fn observe(reading: &Reading, answer: &Answer, out: usize) -> Observed {
             Ok(status) => number(status.into()),
             Err(signal) => Observed::Wrong(format!("killed by signal {signal}")),
         },
+        Reading::Ended => {
+            let word = i32::from_ne_bytes(std::array::from_fn(|index| answer.out[index]));
+            match status(word.into()) {
+                Ok(status) => number(status.into()),
+                Err(signal) => Observed::Wrong(format!("killed by signal {signal}")),
+            }
+        }
         Reading::Effective(capability) => {
             let at = if *capability < 32 { 0 } else { 12 };
             let word = u32::from_ne_bytes(std::array::from_fn(|index| answer.out[at + index]));
@@ -153,7 +162,8 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
 }
 
-fn printed(answer: &Answer) -> &[u8] {
+/// What a program printed.
+pub fn printed(answer: &Answer) -> &[u8] {
     &answer.out[..answer.out.len().min(answer.touched as usize)]
 }
 
@@ -267,5 +277,8 @@ mod tests {
         assert!(is_wrong(&observed(&Reading::Status, libc::SIGKILL.into(), 0, b"", 8)));
         let failed = observed(&Reading::Status, 3 << 8, 0, b"", 8);
         assert_eq!(failed, Observed::Value(Value::Number(3)));
+        let ended = |status: i32| observed(&Reading::Ended, 7, 4, &status.to_ne_bytes(), 4);
+        assert_eq!(ended(3 << 8), Observed::Value(Value::Number(3)));
+        assert!(is_wrong(&ended(libc::SIGKILL)));
     }
 }

@@ -454,6 +454,7 @@ impl<'t> Line<'t> {
             "text" => self.size(&word, limits::TEXT).map(Expr::Filled),
             "buffer" => self.size(&word, limits::BUFFER).map(Expr::Buffer),
             "numbered" => self.numbered(&word),
+            "words" => self.words(&word),
             "ACTOR" | "ok" => Ok(Expr::Name(word.value.to_owned())),
             _ => {
                 self.named(&word)?;
@@ -485,6 +486,25 @@ impl<'t> Line<'t> {
             _ => Err(Fault::new(word.span.start..self.at, "`numbered` needs a text")
                 .help("write numbered(\"key\") for key1, key2 and so on in a step with `times`")),
         }
+    }
+
+    /// The `("…", $x)` of `words("…", $x)`.
+    fn words(&mut self, word: &Spanned<&str>) -> Parsed<Expr> {
+        let mut parts = Vec::new();
+        let mut goes_on = self.take("(");
+        while goes_on {
+            let part = self.value()?;
+            if !matches!(part.value, Expr::Text(_) | Expr::Number(_) | Expr::Var(_)) {
+                return Err(Fault::new(part.span, "`words` joins texts, numbers and `$variables`"));
+            }
+            parts.push(part.value);
+            goes_on = self.take(",");
+        }
+        if parts.is_empty() || !self.take(")") {
+            return Err(Fault::new(word.span.start..self.at, "`words` needs values")
+                .help("write words(\"Joined session keyring:\", $ring)"));
+        }
+        Ok(Expr::Words(parts))
     }
 
     /// The `(N)` of `text(N)` and `buffer(N)`.

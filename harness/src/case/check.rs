@@ -37,6 +37,8 @@ pub fn check(
         variables: BTreeMap::new(),
         missed: BTreeSet::new(),
         started: BTreeMap::new(),
+        ran: BTreeSet::new(),
+        hosted: BTreeSet::new(),
         problems,
     };
     for step in steps {
@@ -75,6 +77,10 @@ struct Checker<'s, 'p> {
     /// Names of variables that were used before they were bound: told once is enough.
     missed: BTreeSet<String>,
     started: BTreeMap<String, Started>,
+    /// Actors that have run a program which hosts nobody.
+    ran: BTreeSet<String>,
+    /// Actors in programs that others ran, and whom they bore.
+    hosted: BTreeSet<String>,
     problems: &'p mut Problems,
 }
 
@@ -115,10 +121,33 @@ impl Checker<'_, '_> {
         self.ask(actor, places);
         self.arguments(call, places);
         self.outcomes(call, outcome, step, places, after);
+        self.output(actor, call, outcome, places);
         if let Some(name) = &step.starts {
             self.start(name, actor, call, places);
         } else if let Some(effect) = self.effect(actor, call, outcome, places) {
             after.effects.push((effect, line));
+        }
+    }
+
+    /// Follows whose programs print what, and who asks for it.
+    fn output(&mut self, actor: &str, call: &Call, outcome: &Outcome, places: &Places) {
+        if let Outcome::Born(child) = outcome
+            && (call.hosts_actor() || self.hosted.contains(actor))
+        {
+            self.hosted.insert(child.clone());
+        }
+        let target = match (call.op, call.args.first()) {
+            (Op::Run | Op::RunStatus, _) if !call.hosts_actor() => {
+                self.ran.insert(actor.to_owned());
+                return;
+            }
+            (Op::HostStatus, Some(Expr::Name(target))) => target.as_str(),
+            (Op::Printed, _) if !self.ran.contains(actor) => actor,
+            _ => return,
+        };
+        if self.certain && self.people.is_known(target) && !self.hosted.contains(target) {
+            let error = self.source.error(places.call.clone(), format!("no program hosts `{target}`"));
+            self.push(error.help("an actor is hosted by `run(…, ACTOR) -> name`"));
         }
     }
 
@@ -159,6 +188,7 @@ impl Checker<'_, '_> {
         match value {
             Expr::Var(name) => self.variable(name, place),
             Expr::Set(members) => members.iter().for_each(|member| self.member(member, place)),
+            Expr::Words(parts) => parts.iter().for_each(|part| self.uses(part, place)),
             _ => {}
         }
     }
@@ -371,9 +401,10 @@ impl Checker<'_, '_> {
         for (at, (arg, place)) in call.args.iter().zip(&places.args).enumerate() {
             let is_actor =
                 call.op.spec().param(at).is_some_and(|param| param.kind == crate::ops::Kind::Actor);
+            let may_have_ended = matches!(call.op, Op::Wait | Op::HostStatus);
             if let (true, Expr::Name(name)) = (is_actor, arg) {
                 let fails = outcome.fails();
-                if let Err(why) = self.people.target(name, call.op == Op::Wait || fails) {
+                if let Err(why) = self.people.target(name, may_have_ended || fails) {
                     self.unable(name, why, place.clone());
                 }
             }

@@ -12,11 +12,12 @@ use super::fields::Fields;
 use super::step::{Places, Reader, can_name_actor};
 use super::table::{self, Row, Substitution};
 use super::yaml::{self, Data, Key, Node};
-use super::{ALL_CAPS, Actor, Case, Norm, Prerequisite, Session, Step, check, limits};
+use super::{ALL_CAPS, Actor, Case, File, Norm, Prerequisite, Session, Step, check, limits};
 use crate::value;
 
 /// The keys of a case, in the order in which people write them.
-pub const KEYS: &[&str] = &["title", "covers", "about", "norm", "needs", "actors", "table", "steps"];
+pub const KEYS: &[&str] =
+    &["title", "covers", "about", "norm", "needs", "programs", "files", "actors", "table", "steps"];
 
 /// The keys of an actor.
 pub const ACTOR_KEYS: &[&str] = &["uid", "gid", "groups", "caps", "userns", "session", "upcall"];
@@ -104,6 +105,8 @@ impl Loader<'_, '_> {
             about: root.get("about").and_then(|node| self.about(node)),
             norm: root.get("norm").and_then(|node| self.fields.one_of(node, NORMS)).unwrap_or_default(),
             needs: root.get("needs").map(|node| self.needs(node)).unwrap_or_default(),
+            programs: root.get("programs").map(|node| self.programs(node)).unwrap_or_default(),
+            files: root.get("files").map(|node| self.files(node)).unwrap_or_default(),
             actors: self.fields.required(root, "actors").map(|node| self.actors(node)).unwrap_or_default(),
             steps: Vec::new(),
         };
@@ -274,6 +277,49 @@ impl Loader<'_, '_> {
         words.iter().filter_map(|(word, place)| self.fields.known(word, place, Prerequisite::ALL)).collect()
     }
 
+    fn programs(&mut self, node: &Node) -> Vec<String> {
+        let words = self.fields.words(node, "programs");
+        self.fields.twice(&words);
+        if words.len() > limits::PROGRAMS {
+            let message = format!("a case has up to {} `programs`", limits::PROGRAMS);
+            self.fields.error(node.place.clone(), message);
+        }
+        for (word, place) in &words {
+            if !is_path(word) && (word.contains('/') || !is_path(&format!("/{word}"))) {
+                let message = format!("`{}` is neither a program's name nor a path", shown(word));
+                let error = self.fields.source.error(place.clone(), message);
+                self.fields.push(error.help("write `keyctl`, `pam_keyinit.so` or `/etc/request-key.conf`"));
+            }
+        }
+        words.into_iter().map(|(word, _)| word).collect()
+    }
+
+    fn files(&mut self, node: &Node) -> Vec<File> {
+        let Some(entries) = self.fields.map(node, "files") else { return Vec::new() };
+        if entries.len() > limits::PROGRAMS {
+            self.fields.error(node.place.clone(), format!("a case has up to {} `files`", limits::PROGRAMS));
+            return Vec::new();
+        }
+        let mut files: Vec<File> = Vec::new();
+        for (key, value) in entries {
+            let path = key.name.clone();
+            let below = |one: &str, other: &str| one.starts_with(&format!("{other}/"));
+            if !is_path(&path) || !path.starts_with("/etc/") {
+                let message = format!("`{}` is no file below /etc", shown(&path));
+                let error = self.fields.source.error(key.place.clone(), message);
+                self.fields.push(error.help("write a path such as `/etc/pam.d/skc`"));
+            } else if let Some(other) =
+                files.iter().find(|file| below(&file.path, &path) || below(&path, &file.path))
+            {
+                let message = format!("`{path}` cannot be there beside `{}`", other.path);
+                self.fields.error(key.place.clone(), message);
+            } else if let Some(scalar) = self.fields.text(value, &path) {
+                files.push(File { path, text: scalar.text.clone() });
+            }
+        }
+        files
+    }
+
     fn actors(&mut self, node: &Node) -> Vec<Actor> {
         let Some(entries) = self.fields.map(node, "actors") else { return Vec::new() };
         if entries.is_empty() {
@@ -400,6 +446,16 @@ impl Loader<'_, '_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// If a text is an absolute path of ordinary parts.
+fn is_path(text: &str) -> bool {
+    let ordinary = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|char| char.is_ascii_alphanumeric() || "-_.+".contains(char))
+    };
+    text.len() <= 200 && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(ordinary))
 }
 
 #[cfg(test)]

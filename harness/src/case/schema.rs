@@ -72,6 +72,20 @@ fn case_property(key: &str) -> Value {
             "items": { "enum": names(Prerequisite::ALL) },
             "description": "Prerequisites that cannot be inferred from the steps."
         }),
+        "programs" => json!({
+            "type": "array",
+            "uniqueItems": true,
+            "maxItems": limits::PROGRAMS,
+            "items": { "type": "string" },
+            "description": "What of the machine the programs of the steps need besides: programs, PAM modules, files by path."
+        }),
+        "files" => json!({
+            "type": "object",
+            "maxProperties": limits::PROGRAMS,
+            "propertyNames": { "pattern": "^/etc/" },
+            "additionalProperties": { "type": "string" },
+            "description": "What the case finds in /etc, and nothing else."
+        }),
         "actors" => json!({
             "type": "object",
             "minProperties": 1,

@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::player::{Life, Pending};
 use super::{Local, PATIENCE, files};
 use crate::actor::message::Answer;
-use crate::actor::{reading, sys};
+use crate::actor::reading::{self, Reading};
+use crate::actor::sys;
 use crate::judge::Observed;
 use crate::run::Lost;
 use crate::value::{Errno as Number, Value};
@@ -29,6 +30,9 @@ impl Local {
             Pending::Answer { id, reading, out } => {
                 if out > 0 {
                     player.touched = answer.touched;
+                }
+                if matches!(reading, Reading::Output | Reading::Status) {
+                    player.printed = Some(reading::printed(&answer).to_vec());
                 }
                 let observed = reading::observe(&reading, &answer, out);
                 self.done(id, name, observed);
@@ -201,7 +205,13 @@ impl Local {
         else {
             return Ok(());
         };
+        let ended = matches!(files::state_of(program, program), None | Some('Z'));
         let Some((channel, process)) = files::accept(&socket)? else {
+            if ended {
+                self.player(name)?.pending = None;
+                let what = format!("the program ended, and {child} was not in it");
+                self.done(id, name, Observed::Wrong(what));
+            }
             return Ok(());
         };
         let player = self.player(&child)?;

@@ -97,7 +97,8 @@ impl Local {
     fn reaper(&mut self, leader: &str, process: i32) -> Result<Reaper, Lost> {
         let player = self.player(leader)?;
         let mut parent = player.parent.clone();
-        let hosted = player.host.is_some();
+        // A program that has become its actor is the child of whoever ran it.
+        let hosted = player.host.is_some_and(|program| program != process);
         if parent.is_none() || parent.as_deref().is_some_and(|parent| !self.lives(parent)) || hosted {
             match waitpid(Pid::from_raw(process), Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
                 Ok(WaitStatus::StillAlive) => return Ok(Reaper::Stage),

@@ -5,8 +5,8 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::mount::{MsFlags, mount};
@@ -18,11 +18,26 @@ use nix::sys::socket::{
 use crate::actor::arguments::PATH;
 use crate::actor::life::{ACTOR_FLAG, CONNECT_FLAG};
 use crate::actor::perform::Copy;
+use crate::case;
 use crate::plan::Resources;
 use crate::run::Lost;
+use crate::target::HELPERS;
 
 /// Where the tmpfs is mounted: the first of these that exists.
 const PLACES: [&str; 4] = ["/tmp", "/mnt", "/run", "/dev"];
+
+/// A program of the suite's own that calls foreign libraries.
+pub struct Helper {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Helper {
+    /// Reads it from its folder.
+    pub fn read(name: &str) -> Option<Helper> {
+        Some(Helper { name: name.to_owned(), bytes: fs::read(helper(name)?).ok()? })
+    }
+}
 
 /// The files of one case.
 pub struct Files {
@@ -30,31 +45,47 @@ pub struct Files {
     directory: Option<&'static str>,
     proc: bool,
     copies: usize,
+    helpers: Vec<String>,
     sockets: Vec<(String, Rc<OwnedFd>)>,
 }
 
 impl Files {
     /// Mounts what a plan says that its case will use.
-    pub fn new(resources: Resources) -> Result<Files, Lost> {
+    pub fn new(resources: Resources, etc: &[case::File], helpers: &[Helper]) -> Result<Files, Lost> {
         // In the initial pid namespace the machine's own /proc is the right one.
         let proc = resources.initial_pid;
-        let mut files = Files { directory: None, proc, copies: 0, sockets: Vec::new() };
-        if resources.programs {
+        let mut files = Files { directory: None, proc, copies: 0, helpers: Vec::new(), sockets: Vec::new() };
+        // A machine of the run's own needs no protection from what is packed for it.
+        let shared = resources.programs && !resources.upcalls;
+        if shared {
             shut_off()?;
         }
         if resources.files || resources.programs {
-            files.directory()?;
+            let directory = Path::new(files.directory()?);
+            for Helper { name, bytes } in helpers {
+                put(&directory.join(name), bytes, 0o755)?;
+                files.helpers.push(name.clone());
+            }
+            if !etc.is_empty() {
+                bring(directory, etc)?;
+            }
         }
         if resources.proc || resources.programs {
             files.proc()?;
         }
-        if resources.programs {
+        if shared {
             lock(resources.one)?;
-            if !resources.upcalls {
-                refuse_upcalls()?;
-            }
+            refuse_upcalls()?;
         }
         Ok(files)
+    }
+
+    /// The path of a program: one of the suite's own, or the machine's.
+    pub fn program(&self, name: &str) -> Option<String> {
+        match (self.directory, self.helpers.iter().any(|helper| helper == name)) {
+            (Some(directory), true) => Some(format!("{directory}/{name}")),
+            _ => find_program(name),
+        }
     }
 
     fn directory(&mut self) -> Result<&'static str, Lost> {
@@ -261,6 +292,87 @@ pub fn parent_of(files: &mut Files, process: i32) -> Result<Option<i32>, Lost> {
 pub fn after_name(stat: &[u8]) -> Option<String> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     Some(String::from_utf8_lossy(stat.get(end + 2..)?).into_owned())
+}
+
+/// Lets a case find in /etc what it brings, and of the machine's own nothing but where libraries and
+/// alternative programs are.
+fn bring(directory: &Path, files: &[case::File]) -> Result<(), Lost> {
+    let root = directory.join("brought");
+    write(&root, files)?;
+    let etc = root.join("etc");
+    if let Ok(cache) = fs::read("/etc/ld.so.cache") {
+        put(&etc.join("ld.so.cache"), &cache, 0o644)?;
+    }
+    let bind = |from: &Path, to: &Path| {
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        mount(Some(from), to, None::<&str>, flags, None::<&str>)
+            .map_err(|error| Lost(format!("{} cannot be mounted: {error}", to.display())))
+    };
+    let alternatives = Path::new("/etc/alternatives");
+    if alternatives.is_dir() {
+        let place = etc.join("alternatives");
+        fs::create_dir_all(&place).map_err(|error| Lost(format!("{}: {error}", place.display())))?;
+        bind(alternatives, &place)?;
+    }
+    bind(&etc, Path::new("/etc"))
+}
+
+/// Writes the files that a case brings, below a root.
+pub fn write(root: &Path, files: &[case::File]) -> Result<(), Lost> {
+    for file in files {
+        let path = root.join(file.path.trim_start_matches('/'));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| Lost(format!("{}: {error}", folder.display())))?;
+        }
+        let mode = if file.text.starts_with("#!") { 0o755 } else { 0o644 };
+        put(&path, file.text.as_bytes(), mode)?;
+    }
+    Ok(())
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Lost> {
+    fs::write(path, bytes)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
+        .map_err(|error| Lost(format!("{}: {error}", path.display())))
+}
+
+/// The path of what a case may want of the machine: a program, one of the suite's own, a PAM module, or a
+/// file that is named by its path.
+pub fn find(name: &str) -> Option<String> {
+    if HELPERS.iter().any(|(helper, _)| *helper == name) {
+        return helper(name);
+    }
+    if name.starts_with("pam_") && name.ends_with(".so") {
+        let folders = PAM_FOLDERS.iter().map(|folder| format!("{folder}/{name}"));
+        return folders.into_iter().find(|path| Path::new(path).is_file());
+    }
+    match name.starts_with('/') {
+        true => Some(name.to_owned()).filter(|path| Path::new(path).is_file()),
+        false => find_program(name),
+    }
+}
+
+/// Where distributions have PAM's modules.
+const PAM_FOLDERS: [&str; 5] = [
+    "/lib/x86_64-linux-gnu/security",
+    "/lib/aarch64-linux-gnu/security",
+    "/usr/lib64/security",
+    "/usr/lib/security",
+    "/lib/security",
+];
+
+/// The path of one of the suite's own programs: it stands in the nearest folder `helpers` beside this
+/// program or above, if both are of one owner.
+fn helper(name: &str) -> Option<String> {
+    let own = fs::read_link("/proc/self/exe").ok()?;
+    let owner = fs::metadata(&own).ok()?.uid();
+    let is_ours = |path: &PathBuf| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.uid() == owner);
+    own.ancestors()
+        .skip(1)
+        .take(5)
+        .map(|folder| folder.join("helpers").join(name))
+        .find(is_ours)
+        .map(|path| path.to_string_lossy().into_owned())
 }
 
 /// The path of a program in the directories that foreign programs get as PATH.

@@ -40,6 +40,8 @@ pub(super) struct Player {
     pub(super) host: Option<i32>,
     /// How far its last buffer was written to.
     pub(super) touched: u32,
+    /// What the last program that it ran has printed.
+    pub(super) printed: Option<Vec<u8>>,
     incoming: Vec<u8>,
 }
 
@@ -151,6 +153,7 @@ impl Player {
             kernels: false,
             host: None,
             touched: 0,
+            printed: None,
             incoming: Vec::new(),
         })
     }

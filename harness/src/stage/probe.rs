@@ -27,7 +27,8 @@ pub enum Found {
 }
 
 /// Looks from inside: the caller is a fresh stage that has not joined a session keyring.
-pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
+/// If the machine is the run's own, foreign programs need not be kept from it.
+pub fn look(program: &OwnedFd, one: Option<(u32, u32)>, owned: bool) -> Found {
     let mut features = BTreeSet::new();
     let keyctl = |args: &[i64]| sys::plain(libc::SYS_keyctl, args);
     let thread = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]);
@@ -73,10 +74,11 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
             features.insert(feature);
         }
     }
-    if files::Files::new(Resources { files: true, ..Resources::default() }).is_ok() {
+    let mounts = |resources| files::Files::new(resources, &[], &[]).is_ok();
+    if mounts(Resources { files: true, ..Resources::default() }) {
         features.insert(Feature::Files);
     }
-    if files::Files::new(Resources { proc: true, ..Resources::default() }).is_ok() {
+    if mounts(Resources { proc: true, ..Resources::default() }) {
         features.insert(Feature::Proc);
         let limit = |name| std::fs::read_to_string(format!("/proc/sys/kernel/keys/{name}"));
         let is = |name, number: &str| limit(name).is_ok_and(|text| text.trim() == number);
@@ -85,7 +87,7 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>) -> Found {
         }
     }
     // Last, because it shuts this process off as it would a foreign program.
-    if files::Files::new(Resources { programs: true, one, ..Resources::default() }).is_ok() {
+    if mounts(Resources { programs: true, upcalls: owned, one, ..Resources::default() }) {
         features.insert(Feature::Programs);
     }
     Found::Features(features)
@@ -105,7 +107,7 @@ fn in_a_child(question: impl FnOnce() -> i32) -> Option<i32> {
 
 /// If the whole machine is the run's own: this process is its init, in the namespaces that the kernel
 /// made when it booted.
-fn owns_the_machine() -> bool {
+pub fn owns_the_machine() -> bool {
     // The numbers that the kernel gives to the first pid and user namespace, in every version.
     const INITIAL: [(&str, &str); 2] = [("pid", "pid:[4026531836]"), ("user", "user:[4026531837]")];
     std::process::id() == 1
@@ -135,6 +137,6 @@ pub fn target(mut features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<Stri
         place: "this kernel".into(),
         ids,
         features,
-        programs: programs.into_iter().filter(|name| files::find_program(name).is_some()).collect(),
+        programs: programs.into_iter().filter(|name| files::find(name).is_some()).collect(),
     }
 }

@@ -167,7 +167,7 @@ fn worst(codes: &[u8]) -> u8 {
 
 /// The foreign programs that cases want to run.
 pub(super) fn all_programs(cases: &[&Case]) -> BTreeSet<String> {
-    cases.iter().flat_map(|case| programs(&case.steps)).collect()
+    cases.iter().flat_map(|case| programs(case)).collect()
 }
 
 fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) -> Result<(), Trouble> {

@@ -1,9 +1,11 @@
 //! What a run tests: from the command line to pools of workers.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use harness::stage::files;
+use harness::target::HELPERS;
 use runners::interrupt::Stop;
 use runners::local::Local;
 use runners::pool::Pool;
@@ -13,6 +15,7 @@ use runners::qemu::{Qemu, Wish};
 use runners::remote::Unstarted;
 use runners::uml::Uml;
 use vm_images::initramfs::initramfs;
+use vm_images::programs::Programs;
 use vm_images::{Kernel, Store, manifest};
 
 use super::fetching::Fetching;
@@ -145,11 +148,11 @@ impl<'a> Opener<'a> {
         }
         let append = self.args.append.as_deref().unwrap_or_default();
         let (limit, stop) = (self.args.boot_timeout, Arc::clone(&self.stop));
-        Uml::new(self.args.memory, append, &initramfs_of_this()?, limit, stop).map_err(trouble)
+        Uml::new(self.args.memory, append, &self.initramfs()?, limit, stop).map_err(trouble)
     }
 
     fn boot(&self, kernel: &Kernel) -> Result<Qemu, Unopened> {
-        let initramfs = initramfs_of_this()?;
+        let initramfs = self.initramfs()?;
         let machine = Machine {
             kernel: kernel.image.clone(),
             append: self.args.append.clone().unwrap_or_default(),
@@ -164,12 +167,19 @@ impl<'a> Opener<'a> {
         qemu.notes().iter().for_each(|note| self.terminal.note(note));
         Ok(qemu)
     }
-}
 
-/// The file system that a machine starts with: this program as its process 1.
-fn initramfs_of_this() -> Result<Vec<u8>, Unopened> {
-    let program = std::fs::read("/proc/self/exe").map_err(trouble)?;
-    initramfs(&program, &[]).map_err(trouble)
+    /// The file system that a machine starts with: this program as its process 1, and what the chosen cases
+    /// run, as far as it is installed here.
+    fn initramfs(&self) -> Result<Vec<u8>, Unopened> {
+        let program = std::fs::read("/proc/self/exe").map_err(trouble)?;
+        let helper = |name: &String| HELPERS.iter().any(|(helper, _)| helper == name);
+        let found = self.programs.iter().filter_map(|name| {
+            let place = helper(name).then(|| format!("helpers/{name}"));
+            Some((PathBuf::from(files::find(name)?), place))
+        });
+        let programs = Programs::gather(found).map_err(trouble)?;
+        initramfs(&program, &programs.extras()).map_err(trouble)
+    }
 }
 
 fn trouble(error: std::io::Error) -> Unopened {

@@ -34,9 +34,7 @@ fn a_case_comes_out_as_it_says(#[files("tests/stage/cases/*.yaml")] path: PathBu
         .unwrap();
     let mut orders = Sender::new(worker.stdin.take().unwrap(), "token".into());
     let mut words = Receiver::new(OwnedFd::from(worker.stdout.take().unwrap()), Some("token".into()));
-    orders
-        .send(&Order::Hello { protocol: PROTOCOL, programs: programs(&case.steps), packed: false })
-        .unwrap();
+    orders.send(&Order::Hello { protocol: PROTOCOL, programs: programs(&case), packed: false }).unwrap();
     let target = match words.receive(Some(Duration::from_secs(10))).unwrap() {
         Word::Ready(target) => target,
         word => panic!("{word:?}"),

@@ -23,6 +23,7 @@ fn value_of(text: &str) -> Expr {
 #[case("\"\\xff\\\\\"", Expr::Text(Bytes(vec![0xff, b'\\'])))]
 #[case("text(4096)", Expr::Filled(4096))]
 #[case("numbered(\"k\")", Expr::Numbered(Bytes::from("k")))]
+#[case("words(\"k\", $x , 3)", Expr::Words(vec![Expr::Text(Bytes::from("k")), Expr::Var("x".into()), Expr::Number(3)]))]
 #[case("buffer(0)", Expr::Buffer(0))]
 #[case("$ring_2", Expr::Var("ring_2".into()))]
 #[case("@s", Expr::Number(-3))]

@@ -180,6 +180,7 @@ fn misfit(gives: Gives, value: &Expr) -> Option<(String, &'static str)> {
             "a description has five fields".to_owned(),
             "write \"type;uid;gid;perm;description\"; `*` matches a field",
         )),
+        Gives::Line if matches!(value, Expr::Words(_)) => None,
         Gives::Text | Gives::Description | Gives::Line if text => None,
         Gives::Text | Gives::Description | Gives::Line => Some(("the operation gives a text".to_owned(), "")),
         Gives::Content if text || matches!(value, Expr::Set(_)) => None,
@@ -199,7 +200,8 @@ fn fields(text: &Bytes) -> usize {
 /// Checks the comparison of a bound value.
 pub(super) fn comparison(shape: Shape, outcome: &Outcome) -> Vec<(usize, String, &'static str)> {
     let judge = |value: &Expr| match (shape, value) {
-        (Shape::Number, Expr::Number(_)) | (Shape::Text, Expr::Text(_) | Expr::Filled(_)) => None,
+        (Shape::Number, Expr::Number(_))
+        | (Shape::Text, Expr::Text(_) | Expr::Filled(_) | Expr::Words(_)) => None,
         (_, Expr::Var(_)) => None,
         (Shape::Any, Expr::Number(_) | Expr::Text(_) | Expr::Filled(_) | Expr::Set(_)) => None,
         (Shape::Number, _) => Some(("the variable holds a number".to_owned(), "")),

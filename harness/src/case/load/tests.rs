@@ -20,6 +20,11 @@ about: |
   of text.
 norm: documentation
 needs: [vm, big-keys]
+programs: [keyctl, pam_keyinit.so, /usr/share/x/y.sh]
+files:
+  /etc/passwd: |
+    root:x:0:0::/:/bin/sh
+  /etc/pam.d/skc: "x y"
 actors:
   alice: {uid: 0}
   bob: {uid: 1000, gid: 100, groups: [7, 8], caps: [setuid, cap_kill], userns: inner, session: inherited}
@@ -49,6 +54,11 @@ fn everything_has_its_place() {
     assert_eq!(case.about.as_deref(), Some("Two lines\nof text."));
     assert_eq!(case.norm, Norm::Documentation);
     assert_eq!(case.needs, [Prerequisite::Vm, Prerequisite::BigKeys]);
+
+    assert_eq!(case.programs, ["keyctl", "pam_keyinit.so", "/usr/share/x/y.sh"]);
+    let [passwd, pam] = case.files.as_slice() else { panic!("{:?}", case.files) };
+    assert_eq!((passwd.path.as_str(), passwd.text.as_str()), ("/etc/passwd", "root:x:0:0::/:/bin/sh\n"));
+    assert_eq!((pam.path.as_str(), pam.text.as_str()), ("/etc/pam.d/skc", "x y"));
 
     let [alice, bob, handler] = case.actors.as_slice() else { panic!("{:?}", case.actors) };
     assert_eq!((alice.uid, alice.gid, alice.caps, alice.session), (0, 0, ALL_CAPS, Session::Fresh));
