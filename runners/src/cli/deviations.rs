@@ -109,7 +109,7 @@ fn needs_machine(case: &Case) -> bool {
         place: String::new(),
         ids: Ids::Block,
         features: Feature::ALL.iter().copied().collect(),
-        programs: programs(&case.steps),
+        programs: programs(case),
     };
     target.features.remove(&Feature::Vm);
     plan(case, &target, Duration::from_secs(1)).is_err()
