@@ -58,6 +58,8 @@ pub(crate) struct Program {
     pub(crate) is_kernel: bool,
     /// What to look at where a guest says nothing at all.
     pub(crate) silence: &'static str,
+    /// What a console says where no boot can succeed, and why it cannot.
+    pub(crate) hopeless: &'static [(&'static str, &'static str)],
 }
 
 impl Program {
@@ -226,7 +228,7 @@ impl Process {
     /// Why a guest that says nothing says nothing.
     fn slow(&mut self) -> Unready {
         self.kill();
-        match self.tail() {
+        match tail(&self.console.news()) {
             // A second boot would be as silent, and cost as much time.
             None => Unready::Hopeless(format!("the guest said nothing at all: {}", self.about.silence)),
             Some(tail) => {
@@ -245,21 +247,15 @@ impl Process {
         if let Some(line) = self.words().last() {
             return Unready::Hopeless(format!("{how}: {line}"));
         }
-        match self.tail() {
+        let lines = self.console.news();
+        let known = |(said, _): &&(&str, &str)| lines.iter().any(|line| line.contains(said));
+        if let Some((_, why)) = self.about.hopeless.iter().find(known) {
+            return Unready::Hopeless(format!("{how}: {why}"));
+        }
+        match tail(&lines) {
             Some(tail) => Unready::Failed(format!("{how}; the console ends:{tail}")),
             None => Unready::Failed(format!("{how}, and the guest said nothing: {}", self.about.silence)),
         }
-    }
-
-    fn tail(&mut self) -> Option<String> {
-        let lines = self.console.news();
-        let lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
-        let tail = match complaint(&lines) {
-            // What the kernel stumbled over says more than what came of it.
-            Some(complaint) => complaint.excerpt.into_iter().take(TAIL).collect(),
-            None => lines[lines.len().saturating_sub(TAIL)..].to_vec(),
-        };
-        (!tail.is_empty()).then(|| tail.iter().map(|line| format!("\n    {line}")).collect())
     }
 
     /// What the program has said itself.
@@ -279,6 +275,16 @@ impl Process {
             Err(error) => Some((None, format!("is lost: {error}"))),
         }
     }
+}
+
+/// The end of a console, or what its kernel stumbled over: that says more than what came of it.
+fn tail(lines: &[String]) -> Option<String> {
+    let lines: Vec<String> = lines.iter().filter(|line| !line.is_empty()).cloned().collect();
+    let tail = match complaint(&lines) {
+        Some(complaint) => complaint.excerpt.into_iter().take(TAIL).collect(),
+        None => lines[lines.len().saturating_sub(TAIL)..].to_vec(),
+    };
+    (!tail.is_empty()).then(|| tail.iter().map(|line| format!("\n    {line}")).collect())
 }
 
 /// Makes copies of the guest in a process, which waits for an order.

@@ -21,6 +21,12 @@ static UML: Program = Program {
     package: "user-mode-linux",
     is_kernel: true,
     silence: "it may have too little memory",
+    // ptrace(2) takes a processor's registers as a whole, and a kernel of that age has room for those of AVX-512.
+    hopeless: &[(
+        "ptrace set fp regs failed",
+        "this linux.uml cannot run a program on a processor with as many registers as this one has (AMX): \
+         take a machine without, or --kernel with another kernel",
+    )],
 };
 
 /// Machines of User Mode Linux, each of them booted.

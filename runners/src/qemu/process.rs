@@ -20,6 +20,7 @@ static QEMU: Program = Program {
     is_kernel: false,
     silence: "it may have too little memory, its kernel may have no serial port (CONFIG_SERIAL_8250, \
               CONFIG_SERIAL_8250_CONSOLE) or be no kernel for this machine",
+    hopeless: &[],
 };
 
 /// A process of QEMU. Dropping it kills.
