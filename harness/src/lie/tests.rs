@@ -56,7 +56,7 @@ fn each_lie_concerns_a_case_that_covers_what_it_breaks() {
         place: "a model".into(),
         ids: Ids::Block,
         features: Feature::ALL.iter().copied().collect(),
-        programs: suite.cases().iter().flat_map(|case| crate::plan::programs(&case.steps)).collect(),
+        programs: suite.cases().iter().flat_map(crate::plan::programs).collect(),
     };
     let plans: Vec<Plan> =
         suite.cases().iter().filter_map(|case| plan(case, &target, Duration::from_secs(1)).ok()).collect();
