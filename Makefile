@@ -19,7 +19,7 @@ run: needs helpers
 # signs mirrors that the tests make; the others have workers below them. Where the runsc that is installed is older than 20240729, and
 # so without session keyrings, the test of gVisor fetches Debian 13's.
 test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
-test: PROGRAMS = keyctl:keyutils runsc:runsc gpg:gnupg patch:patch xz:xz-utils \
+test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils \
     qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux
 test: needs helpers
 	cargo fmt --all --check
