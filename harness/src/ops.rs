@@ -258,7 +258,9 @@ ops! {
     Prctl = "prctl"(option: Int;; argument: Int) -> Number,
         "prctl(2)", "An operation on the process or thread.";
     Capset = "capset"(;; capability: Text) -> Zero,
-        "capset(2)", "Sets permitted and effective capabilities to just these.";
+        "capset(2)", "Sets permitted and effective capabilities to just these, and inheritable ones to none.";
+    CapsetInheritable = "capset_inheritable"(;; capability: Text) -> Zero,
+        "capset(2)", "Sets permitted, effective and inheritable capabilities to just these.";
     HasCap = "has_cap"(capability: Text) -> Number,
         "capget(2)", "1 if the capability is effective, else 0.";
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
+use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -33,13 +34,25 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>, owned: bool) -> Found {
     let keyctl = |args: &[i64]| sys::plain(libc::SYS_keyctl, args);
     let thread = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_THREAD_KEYRING.into(), 0]);
     // A look-up without creation attaches the user-session keyring of this very namespace to a process
-    // that has no session keyring; whoever inherited one keeps it.
+    // that has no session keyring; whoever inherited one keeps it. A kernel that gets that wrong is still to
+    // be asked: one that gives each process a keyring of its own, or none, had none to inherit. An exit
+    // status has room for a byte of the serial, so that several children make sure.
+    let bytes: Vec<_> = (0..4)
+        .map(|_| {
+            in_a_child(|| {
+                let id = libc::KEY_SPEC_SESSION_KEYRING.into();
+                keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, id, 0])
+                    .map_or(0, |serial| (serial & 0xff) as i32)
+            })
+        })
+        .collect();
+    let apart = bytes.iter().any(|byte| *byte != bytes[0]);
     let session = keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_SESSION_KEYRING.into(), 0]);
     match thread {
         // An implementation may have session keyrings and no others. No kernel denies access to a thread
         // keyring that is not there: that is an implementation without any.
-        Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EACCES) if session.is_err() => {}
-        Err(nix::errno::Errno::EPERM) => {
+        Err(Errno::ENOSYS | Errno::EACCES) if session.is_err() => {}
+        Err(Errno::EPERM) => {
             return Found::Refused(
                 "keyctl is refused (EPERM) before the kernel looks at it: a seccomp filter, as container engines \
                  set up, forbids the key calls"
@@ -52,7 +65,8 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>, owned: bool) -> Found {
     }
     let fallback =
         keyctl(&[libc::KEYCTL_GET_KEYRING_ID as i64, libc::KEY_SPEC_USER_SESSION_KEYRING.into(), 0]);
-    if session.is_ok() && session == fallback {
+    if session.is_ok() && session == fallback || !sys::is_gvisor() && (apart || session == Err(Errno::ENOKEY))
+    {
         features.insert(Feature::NoSession);
     }
     if sys::plain(libc::SYS_prctl, &[libc::PR_GET_NO_NEW_PRIVS.into()]) != Ok(1) {
@@ -127,6 +141,10 @@ pub fn target(mut features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<Stri
     let release = text(nix::sys::utsname::UtsName::release);
     if owns_the_machine() {
         features.insert(Feature::Vm);
+        // The kernel starts its first process without one, and a worker asks for none.
+        if !sys::is_gvisor() {
+            features.insert(Feature::NoSession);
+        }
     }
     Target {
         implementation: if sys::is_gvisor() { "gvisor" } else { "linux" }.into(),
