@@ -81,6 +81,10 @@ fn modules_use_only_what_stands_before_them() {
     let mut wrong = Vec::new();
     for (path, text) in sources("harness/src") {
         let name = path.to_string_lossy().split("harness/src/").nth(1).unwrap().to_owned();
+        // Tests may look at what comes of a module later on.
+        if name.ends_with("/tests.rs") {
+            continue;
+        }
         let module = name.split(['/', '.']).next().unwrap();
         let Some(place) = order.iter().position(|known| *known == module) else { continue };
         for later in &order[place + 1..] {

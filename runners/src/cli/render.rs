@@ -11,7 +11,7 @@ use super::{Format, Terminal};
 
 /// Renders one run.
 pub(super) enum Render {
-    Terminal { header: Header, terminal: Terminal, options: terminal::Options },
+    Terminal { header: Box<Header>, terminal: Terminal, options: terminal::Options },
     Ktap(ktap::Writer<io::Stdout>),
     AtEnd(Format),
 }
@@ -25,7 +25,7 @@ impl Render {
         options: terminal::Options,
     ) -> io::Result<Render> {
         Ok(match format {
-            Format::Terminal => Render::Terminal { header: header.clone(), terminal, options },
+            Format::Terminal => Render::Terminal { header: Box::new(header.clone()), terminal, options },
             Format::Ktap => Render::Ktap(ktap::Writer::new(io::stdout(), header)?),
             Format::Junit | Format::Json => Render::AtEnd(format),
         })
