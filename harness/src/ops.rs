@@ -255,6 +255,8 @@ ops! {
         "prctl(2)", "An operation on the process or thread.";
     Capset = "capset"(;; capability: Text) -> Zero,
         "capset(2)", "Sets permitted and effective capabilities to just these.";
+    CapsetInheritable = "capset_inheritable"(;; capability: Text) -> Zero,
+        "capset(2)", "Sets permitted, effective and inheritable capabilities to just these.";
     HasCap = "has_cap"(capability: Text) -> Number,
         "capget(2)", "1 if the capability is effective, else 0.";
 

@@ -262,8 +262,10 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
         Op::Getgid => args.plain(c::SYS_getgid)?,
         Op::Getegid => args.plain(c::SYS_getegid)?,
         Op::Prctl => args.plain(c::SYS_prctl)?,
-        Op::Capset => {
-            let words: Vec<u8> = sys::capability_words(args.capabilities()?)
+        Op::Capset | Op::CapsetInheritable => {
+            let bits = args.capabilities()?;
+            let inheritable = if question.op == Op::CapsetInheritable { bits } else { 0 };
+            let words: Vec<u8> = sys::capability_words(bits, inheritable)
                 .iter()
                 .flat_map(|word| word.to_ne_bytes())
                 .collect();
@@ -277,7 +279,7 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
             let number = capability(&name).ok_or_else(|| args.unfit(0))?;
             let mut request = Request::new(Kind::Calls);
             let header: Vec<u8> =
-                sys::capability_words(0)[..2].iter().flat_map(|word| word.to_ne_bytes()).collect();
+                sys::capability_words(0, 0)[..2].iter().flat_map(|word| word.to_ne_bytes()).collect();
             let at = request.place(&header);
             request.out(24, Back::Whole);
             request.call(c::SYS_capget, &[Arg::Image(at), Arg::Out(0)]);

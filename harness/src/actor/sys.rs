@@ -224,7 +224,7 @@ pub fn join_anonymous_session() -> Result<i64, Errno> {
 
 /// Sets the permitted and effective capabilities to just these bits; inheritable ones to none.
 pub fn set_capabilities(bits: u64) -> Result<(), Errno> {
-    let data = capability_words(bits);
+    let data = capability_words(bits, 0);
     // SAFETY: both structures live until the call is over and have the layout of capset(2), version 3.
     let result = unsafe {
         syscall(
@@ -238,11 +238,12 @@ pub fn set_capabilities(bits: u64) -> Result<(), Errno> {
 /// Bytes of the header in [`capability_words`].
 pub const CAPABILITY_HEADER: usize = 8;
 
-/// Header and data of capset(2): version 3, own process, the bits both effective and permitted.
-pub fn capability_words(bits: u64) -> [u32; 8] {
+/// Header and data of capset(2): version 3, own process, the bits both effective and permitted, and others
+/// inheritable.
+pub fn capability_words(bits: u64, inheritable: u64) -> [u32; 8] {
     const VERSION_3: u32 = 0x2008_0522;
     let (low, high) = (bits as u32, (bits >> 32) as u32);
-    [VERSION_3, 0, low, low, 0, high, high, 0]
+    [VERSION_3, 0, low, low, inheritable as u32, high, high, (inheritable >> 32) as u32]
 }
 
 /// Maps fresh zeroed memory, below 2 GiB where the 32-bit entry has to reach it.

@@ -125,6 +125,11 @@ pub fn target(mut features: BTreeSet<Feature>, ids: Ids, programs: BTreeSet<Stri
     let release = text(nix::sys::utsname::UtsName::release);
     if owns_the_machine() {
         features.insert(Feature::Vm);
+        // Nobody has given init one, whatever the kernel says of it: asked, a kernel that is wrong in just
+        // this would have its cases skipped.
+        if !sys::is_gvisor() && features.contains(&Feature::Keys) {
+            features.insert(Feature::NoSession);
+        }
     }
     Target {
         implementation: if sys::is_gvisor() { "gvisor" } else { "linux" }.into(),
