@@ -265,10 +265,8 @@ pub fn work(question: &Question, around: &mut dyn Surroundings) -> Result<Work, 
         Op::Capset | Op::CapsetInheritable => {
             let bits = args.capabilities()?;
             let inheritable = if question.op == Op::CapsetInheritable { bits } else { 0 };
-            let words: Vec<u8> = sys::capability_words(bits, inheritable)
-                .iter()
-                .flat_map(|word| word.to_ne_bytes())
-                .collect();
+            let words: Vec<u8> =
+                sys::capability_words(bits, inheritable).iter().flat_map(|word| word.to_ne_bytes()).collect();
             let mut request = Request::new(Kind::Calls);
             let at = request.place(&words);
             request.call(c::SYS_capset, &[Arg::Image(at), Arg::Image(at + sys::CAPABILITY_HEADER)]);
