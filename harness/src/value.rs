@@ -324,6 +324,10 @@ pub const CONSTANTS: &[(&str, i64)] = &[
     ("PR_GET_NO_NEW_PRIVS", libc::PR_GET_NO_NEW_PRIVS as i64),
     ("PR_SET_DUMPABLE", libc::PR_SET_DUMPABLE as i64),
     ("PR_SET_CHILD_SUBREAPER", libc::PR_SET_CHILD_SUBREAPER as i64),
+    ("PR_GET_DUMPABLE", libc::PR_GET_DUMPABLE as i64),
+    ("PR_CAPBSET_DROP", libc::PR_CAPBSET_DROP as i64),
+    ("PR_CAP_AMBIENT", libc::PR_CAP_AMBIENT as i64),
+    ("PR_CAP_AMBIENT_RAISE", libc::PR_CAP_AMBIENT_RAISE as i64),
 ];
 
 /// Capabilities by name, as capabilities(7) numbers them.

@@ -238,7 +238,8 @@ pub fn set_capabilities(bits: u64) -> Result<(), Errno> {
 /// Bytes of the header in [`capability_words`].
 pub const CAPABILITY_HEADER: usize = 8;
 
-/// Header and data of capset(2): version 3, own process, the bits both effective and permitted.
+/// Header and data of capset(2): version 3, own process, the bits both effective and permitted, and others
+/// inheritable.
 pub fn capability_words(bits: u64, inheritable: u64) -> [u32; 8] {
     const VERSION_3: u32 = 0x2008_0522;
     let (low, high) = (bits as u32, (bits >> 32) as u32);
