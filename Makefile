@@ -16,10 +16,10 @@ run: needs helpers
 
 # The cases are the tests of `conformance`, which says why it ignores those that it does.
 # Programs that tests start, each with its package: cases run keyctl(1), and programs that have PAM open sessions; gpg(1)
-# signs mirrors that the tests make; the others have workers below them. Where the runsc that is installed is older than 20240729, and
+# signs mirrors that the tests make; chromium shows the page of runs; the others have workers below them. Where the runsc that is installed is older than 20240729, and
 # so without session keyrings, the test of gVisor fetches Debian 13's.
 test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
-test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils \
+test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils chromium:chromium \
     qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux
 test: needs helpers
 	cargo fmt --all --check
