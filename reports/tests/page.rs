@@ -98,7 +98,12 @@ fn trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
 
 fn browser() -> Option<&'static str> {
     let installed = |name: &&&str| {
-        Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok_and(|it| it.success())
+        Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|it| it.success())
     };
     BROWSERS.iter().find(installed).copied()
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use harness::plan::Plan;
 use harness::record::{CaseRecord, Verdict};
 use harness::run;
-use harness::target::Target;
+use harness::target::{Ids, Target};
 
 use crate::Runner;
 use crate::console::Complaint;
@@ -142,9 +142,14 @@ impl Pool {
         self
     }
 
-    /// How many cases to play at a time unless somebody knows better.
+    /// How many cases to play at a time unless somebody knows better. The cases of an ordinary user, who has
+    /// no ids to give away, share one quota of keys.
     pub fn jobs(&self) -> usize {
-        self.runner.jobs()
+        const OF_ONE_QUOTA: usize = 4;
+        match self.target.ids {
+            Ids::Block => self.runner.jobs(),
+            Ids::One => self.runner.jobs().min(OF_ONE_QUOTA),
+        }
     }
 
     /// What the workers test.

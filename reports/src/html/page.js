@@ -59,7 +59,7 @@ function go(changes, replace = false) {
 
 // ---- Rows ----
 
-const worst = statuses.map((status) => status.letter); // The earlier, the worse: see `status_of_requirement`.
+const worst = statuses.map((status) => status.letter); // The worst comes first.
 
 // What a requirement comes to in a column: the worst that one of its cases came to, and a skip only if nothing else.
 function statusOfRequirement(requirement, column) {

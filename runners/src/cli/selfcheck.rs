@@ -16,7 +16,6 @@ use harness::lie::{self, HONEST, Lie};
 use harness::plan::{Plan, Skip, plan};
 use harness::record::{CaseRecord, Verdict};
 use harness::suite::Suite;
-use harness::target::Ids;
 use reports::status::{Merit, Status};
 use runners::interrupt::{Stop, on_signals};
 use runners::pool::{Event, Pool};
@@ -118,12 +117,7 @@ pub(super) fn selfcheck(args: &Selfcheck, terminal: Terminal) -> Result<u8, Trou
         Err(Unopened::Stopped) => return Ok(INTERRUPTED),
         Err(Unopened::Trouble(why)) => return Err(Trouble::Environment(why)),
     };
-    // Where all cases count against one user's quota, few can be played at a time.
-    let most = match pool.target().ids {
-        Ids::Block => pool.jobs(),
-        Ids::One => pool.jobs().min(4),
-    };
-    let jobs = args.jobs.map_or(most, usize::from);
+    let jobs = args.jobs.map_or_else(|| pool.jobs(), usize::from);
     let Some(honest) = honest(args, &suite, &pool, jobs, terminal) else { return Ok(INTERRUPTED) };
     if !honest.odd.is_empty() {
         return honest.tell(terminal);

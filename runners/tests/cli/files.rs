@@ -15,7 +15,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_report_is_six_whole_files() {
+fn a_report_is_seven_whole_files() {
     let suite = Suite::new();
     let folder = suite.beside("new/out");
     // Twice: the second run replaces what the first left.
@@ -23,7 +23,15 @@ fn a_report_is_six_whole_files() {
         let output = suite.run(&["--report", &folder, "--format", "json"]);
         assert_eq!(
             names(Path::new(&folder)),
-            ["coverage.json", "coverage.md", "junit.xml", "records.jsonl", "report.json", "report.ktap"]
+            [
+                "coverage.json",
+                "coverage.md",
+                "index.html",
+                "junit.xml",
+                "records.jsonl",
+                "report.json",
+                "report.ktap"
+            ]
         );
         assert_eq!(fs::read_to_string(Path::new(&folder).join("report.json")).unwrap(), output.out);
     }
@@ -33,18 +41,21 @@ fn a_report_is_six_whole_files() {
         assert_eq!(rendered.out, read(name));
         assert_eq!(rendered.code, 1);
     }
+    let page =
+        suite.skc(&["report", &folder, "--format", "html", "--cases", &suite.path().to_string_lossy()]);
+    assert_eq!((page.code, page.out), (0, read("index.html")));
     for (format, name) in [("json", "coverage.json"), ("markdown", "coverage.md")] {
         assert_eq!(suite.skc(&["coverage", &folder, "--format", format]).out, read(name));
     }
 }
 
 #[test]
-fn several_kernels_have_a_folder_each_and_one_coverage() {
+fn several_kernels_have_a_folder_each_and_one_overview() {
     let suite = Suite::new();
     let folder = suite.beside("all");
     let output = suite.run(&["good", "--kernel", "host", "--kernel", "host", "--report", &folder]);
     assert_eq!(output.code, 0, "{}{}", output.out, output.err);
-    assert_eq!(names(Path::new(&folder)), ["coverage.json", "coverage.md", "host", "host-2"]);
+    assert_eq!(names(Path::new(&folder)), ["coverage.json", "coverage.md", "host", "host-2", "index.html"]);
     let json = fs::read_to_string(Path::new(&folder).join("coverage.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["targets"].as_array().unwrap().len(), 2);
