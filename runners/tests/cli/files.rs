@@ -41,9 +41,9 @@ fn a_report_is_seven_whole_files() {
         assert_eq!(rendered.out, read(name));
         assert_eq!(rendered.code, 1);
     }
-    let page =
-        suite.skc(&["report", &folder, "--format", "html", "--cases", &suite.path().to_string_lossy()]);
-    assert_eq!((page.code, page.out), (0, read("index.html")));
+    // Not shown where it differs: it is long.
+    let page = suite.skc(&["report", &folder, "--format", "html"]);
+    assert!(page.code == 0 && page.out == read("index.html"), "{}", page.err);
     for (format, name) in [("json", "coverage.json"), ("markdown", "coverage.md")] {
         assert_eq!(suite.skc(&["coverage", &folder, "--format", format]).out, read(name));
     }
