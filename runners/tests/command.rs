@@ -62,7 +62,7 @@ fn main() -> ExitCode {
             ends(&["--command", "env", "--implementation", "mine=2.1", CASE], 0, "mine")
         }),
         Trial::test("a_command_that_dies_amid_cases", || {
-            let args = ["--command", "timeout -s KILL 0.3 {}", "--jobs", "1", "--repeat", "300", CASE];
+            let args = ["--command", "timeout -s KILL 0.3 {}", "--jobs", "1", "--repeat", "5000", CASE];
             ends(&args, 1, "the worker died: it was killed by SIGKILL")
         }),
         Trial::test("a_command_that_prints_without_end", || {
