@@ -32,6 +32,8 @@ const MARK: &str = "\u{1}skc";
 const LONGEST_FRAME: usize = 64 << 20;
 /// How much console text is kept between two frames.
 const KEPT_NOISE: usize = 64 << 10;
+/// How long whoever reads a message lets more of it come.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// From the coordinator to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -211,7 +213,8 @@ pub struct Receiver {
     /// How far the buffer is known to hold no line break.
     scanned: usize,
     noise: Vec<u8>,
-    packing: Decompress,
+    /// From the first message on that is packed: it is large, and most streams have none.
+    packing: Option<Decompress>,
 }
 
 impl Receiver {
@@ -224,7 +227,7 @@ impl Receiver {
             buffer: Vec::new(),
             scanned: 0,
             noise: Vec::new(),
-            packing: Decompress::new(false),
+            packing: None,
         }
     }
 
@@ -306,7 +309,10 @@ impl Receiver {
             let spoke = fds[0].any().unwrap_or(false);
             match count {
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-                Ok(_) if spoke => self.fill()?,
+                Ok(_) if spoke => {
+                    self.fill()?;
+                    self.let_gather();
+                }
                 Ok(_) => return Err(Damage::HungUp),
                 Err(error) => return Err(Damage::Io(error.to_string())),
             }
@@ -333,6 +339,14 @@ impl Receiver {
             // A serial line or a pseudo terminal that was hung up.
             Err(nix::errno::Errno::EIO) => Err(Damage::Ended),
             Err(error) => Err(Damage::Io(error.to_string())),
+        }
+    }
+
+    /// A serial port gives byte after byte. Whoever looks at each is woken some hundred times for a message;
+    /// so if one has begun to come, it is given the time in which such a port gives a good part of it.
+    fn let_gather(&self) {
+        if self.buffer.last() != Some(&b'\n') {
+            std::thread::sleep(GATHER);
         }
     }
 
@@ -376,7 +390,10 @@ impl Receiver {
         }
         self.next += 1;
         match json.strip_prefix(PACKED) {
-            Some(packed) => unpack(&mut self.packing, packed).map(Some),
+            Some(packed) => {
+                let packing = self.packing.get_or_insert_with(|| Decompress::new(false));
+                unpack(packing, packed).map(Some)
+            }
             None => Ok(Some(json.to_owned())),
         }
     }
