@@ -3,10 +3,11 @@
 //! This is the one table of the mapping; a format that needs another word gets a column here.
 
 use harness::record::{CaseRecord, Standing, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Verdict and standing in one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// A pass where none of the target's deviations says otherwise.

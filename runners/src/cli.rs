@@ -135,6 +135,15 @@ enum Command {
     /// Say which cases a kernel's configuration rules out
     #[command(after_help = check_config::HELP)]
     CheckConfig(check_config::CheckConfig),
+    /// Print the JSON Schema of what is written or read
+    #[command(
+        after_help = "A header of records has the format's version. It changes when a reader has to; within a version a line may\nget more keys."
+    )]
+    Schema {
+        /// Of what
+        #[arg(value_enum)]
+        of: Schema,
+    },
     /// Play the suite against kernels that are wrong on purpose, and say what it catches
     #[command(after_help = selfcheck::HELP)]
     Selfcheck(selfcheck::Selfcheck),
@@ -362,6 +371,17 @@ impl Rendering {
     }
 }
 
+/// What has a schema.
+#[derive(Clone, Copy, ValueEnum)]
+enum Schema {
+    /// A line of records.jsonl
+    Records,
+    /// The document of `--format json`
+    Report,
+    /// A file with a case
+    Case,
+}
+
 #[derive(Args)]
 struct Check {
     /// Folders of cases, chapters of them, or single files; without any, the cases that are part of this
@@ -492,6 +512,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::CheckConfig(args) => check_config::check_config(&args, terminal),
+        Command::Schema { of } => inspect::schema(of),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),
         Command::Worker => return work(),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
