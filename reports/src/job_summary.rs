@@ -174,7 +174,7 @@ mod tests {
             file: "cases/a.yaml".into(),
             title: "A title".into(),
             covers: vec!["A-01".into()],
-            verdict: if at % 2 == 0 { Verdict::Fail } else { Verdict::Skip },
+            verdict: if at.is_multiple_of(2) { Verdict::Fail } else { Verdict::Skip },
             standing: Standing::Plain,
             reason: Some(format!("because {at}")),
             steps: Vec::new(),
