@@ -79,6 +79,10 @@ fn read(tool: &Path, run: &Run, line: fn(&str) -> String) -> Result<(), Failed> 
         Status::Skip => "SKIP",
         Status::Fail | Status::Timeout | Status::Crash | Status::UnexpectedPass | Status::Broken => "FAIL",
     };
+    // It takes any name, but others that read KTAP end one at a space.
+    if let Some((name, _)) = found.iter().find(|(name, _)| name.contains([' ', '#'])) {
+        return Err(format!("a name is no word: {name}").into());
+    }
     same(&found, run, word, None).map_err(|failed| format!("{failed:?}\n{said}"))?;
     match (nameless.len(), parsed.status.success()) {
         (count, _) if count != run.header.cases - run.cases.len() => {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use harness::record::{self, Run, Verdict};
+use harness::record::{self, CaseRecord, Run, Verdict};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use reports::kcidb::Submission;
 use reports::status::Status;
@@ -50,6 +50,9 @@ const READERS: [(&str, Reader); 5] = [
 fn runs() -> [(&'static str, Run); 4] {
     let mut hostile = common::everything();
     hostile.cases.extend(common::hostile_run().cases);
+    // More than any format has room for.
+    let console = vec!["é".repeat(3000); 20];
+    hostile.cases.push(CaseRecord { console, ..common::case("join/loud", Verdict::Timeout) });
     hostile.header.cases = hostile.cases.len();
     hostile.header.target = common::hostile_run().header.target;
     if let Some(footer) = &mut hostile.footer {
