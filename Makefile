@@ -1,11 +1,12 @@
 # make run    the suite on this kernel          make test    every test of the project
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
 # make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
+# make consumers  the programs that read our formats, for the tests, into target/consumers
 #
 # All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
 # `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
-.PHONY: run test bench bless needs helpers
+.PHONY: run test bench bless needs helpers consumers
 .DEFAULT_GOAL := run
 
 SKC_ARGS ?=
@@ -20,8 +21,10 @@ run: needs helpers
 # so without session keyrings, the test of gVisor fetches Debian 13's.
 test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
 test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils chromium:chromium \
-    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux
-test: needs helpers
+    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux \
+    python3:python3 rsync:rsync perl:perl
+test: MODULES = ensurepip:python3-venv
+test: needs helpers consumers
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
@@ -39,6 +42,16 @@ target/helpers/%: runners/helpers/%.c
 	@mkdir -p $(@D)
 	@cc -O2 -Wall -Wextra -o $@ $< -l$(LIBRARY) 2>$@.log && rm $@.log || echo "Not built: $@ (see $@.log)" >&2
 
+# Without them the tests that need them are ignored and say so.
+consumers: MODULES = ensurepip:python3-venv
+consumers: needs target/consumers/installed
+
+target/consumers/installed: reports/tests/consumers/requirements.txt
+	@echo "Installing the programs that read our formats into $(@D)"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@{ python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<; } \
+	    >$(@D).log 2>&1 && cp $< $@ && rm $(@D).log || echo "Not installed: $(@D) (see $(@D).log)" >&2
+
 bless:
 	SKC_BLESS=1 INSTA_UPDATE=always cargo test --locked --package harness --package reports
 	git status --short
@@ -51,6 +64,7 @@ needs:
 	@missing=; \
 	echo 'int main(void) { return 0; }' | cc -static -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
 	$(foreach program,$(PROGRAMS),command -v $(word 1,$(subst :, ,$(program))) >/dev/null || missing="$$missing $(word 2,$(subst :, ,$(program)))";) \
+	$(foreach module,$(MODULES),python3 -c 'import $(word 1,$(subst :, ,$(module)))' 2>/dev/null || missing="$$missing $(word 2,$(subst :, ,$(module)))";) \
 	$(foreach header,$(HEADERS),echo '#include <$(word 1,$(subst :, ,$(header)))>' | cc -include stddef.h -fsyntax-only -x c - 2>/dev/null || missing="$$missing $(word 2,$(subst :, ,$(header)))";) \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

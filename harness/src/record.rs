@@ -1,21 +1,25 @@
 //! What was observed: the only thing that reports read.
 //!
 //! A file of records is JSON Lines: a [`Header`], any number of [`CaseRecord`]s, a [`Footer`]. A file
-//! without its footer is a run that was killed, and can still be read.
+//! without its footer is a run that was killed, and can still be read. [`schema`] is what a line may be.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::target::Target;
 
-/// The version of the format, in every header. It changes when a reader has to.
+/// The version of the format, in every header. It changes when a reader has to: when something goes, gets another name,
+/// kind or meaning, or a verdict or standing is new. Within a version a line may get more keys, and its reader passes over
+/// what it does not know. The document that `report.json` is has the same version.
 pub const FORMAT: u32 = 1;
 
 /// What a case came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every step had its outcome.
@@ -51,7 +55,7 @@ impl Verdict {
 }
 
 /// How a verdict stands to what was expected of this target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// No deviation is recorded.
@@ -69,9 +73,10 @@ pub enum Standing {
 }
 
 /// The first line of a file of records.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
-    /// [`FORMAT`].
+    /// The version of the format.
+    #[schemars(extend("const" = FORMAT))]
     pub format: u32,
     /// The version of the program that wrote it.
     pub program: String,
@@ -87,7 +92,7 @@ pub struct Header {
 }
 
 /// The last line of a file of records.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Footer {
     /// How many case records stand before it.
     pub cases: usize,
@@ -98,7 +103,7 @@ pub struct Footer {
 }
 
 /// One case on one target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseRecord {
     /// The case's id.
     pub case: String,
@@ -124,7 +129,7 @@ pub struct CaseRecord {
 }
 
 /// One step that was played.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepRecord {
     /// Line in the case's file, from 1.
     pub line: u32,
@@ -141,7 +146,7 @@ pub struct StepRecord {
 }
 
 /// A value or an error as a person reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shown {
     /// The value, error name or alternatives: `"keyring;…"`, `EACCES`, `932995531`.
     pub text: String,
@@ -198,12 +203,25 @@ impl std::fmt::Display for Flaw {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
+    /// The first line.
     Header(Box<Header>),
+    /// Any number of lines after it.
     Case(Box<CaseRecord>),
+    /// The last line, unless the run was killed.
     Footer(Footer),
+}
+
+/// The JSON Schema of a line of a file of records.
+pub fn schema() -> serde_json::Value {
+    let schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Line>();
+    let mut schema = schema.to_value();
+    schema["title"] =
+        format!("A line of records of the session keyring conformance suite, format {FORMAT}").into();
+    schema
 }
 
 /// Writes records as they come, a line each.

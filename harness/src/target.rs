@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::case::Version;
 
 /// What is tested, with which privileges.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// `linux`, or the name of another implementation, such as `gvisor`.
     pub implementation: String,
@@ -17,6 +18,7 @@ pub struct Target {
     /// The release that uname(2) gives.
     pub release: String,
     /// Its first two numbers.
+    #[schemars(with = "String", regex(pattern = r"^[0-9]+\.[0-9]+$"))]
     pub version: Version,
     /// The machine that uname(2) gives.
     pub machine: String,
@@ -35,7 +37,7 @@ pub struct Target {
 pub const HELPERS: &[(&str, &str)] = &[("skc-libkeyutils", "libkeyutils-dev"), ("skc-pam", "libpam0g-dev")];
 
 /// The ids that a case can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ids {
     /// A block of 65,536.
@@ -45,7 +47,7 @@ pub enum Ids {
 }
 
 /// Something that a target may have or lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
     /// The key facility: CONFIG_KEYS.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use harness::record::Run;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::status::{Merit, Status, reason};
 
 /// What a whole run came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// At least one case ran, and all that ran came out as expected.
@@ -46,7 +47,7 @@ impl Outcome {
 }
 
 /// Cases that share a reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Group {
     /// The reason, as the records have it.
     pub reason: String,
@@ -55,7 +56,7 @@ pub struct Group {
 }
 
 /// A run in numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// How the run is to be taken.
     pub outcome: Outcome,

@@ -135,6 +135,15 @@ enum Command {
     /// Say which cases a kernel's configuration rules out
     #[command(after_help = check_config::HELP)]
     CheckConfig(check_config::CheckConfig),
+    /// Print the JSON Schema of what is written or read
+    #[command(
+        after_help = "A header of records has the format's version. It changes when a reader has to; within a version a line may\nget more keys."
+    )]
+    Schema {
+        /// Of what
+        #[arg(value_enum)]
+        of: Schema,
+    },
     /// Play the suite against kernels that are wrong on purpose, and say what it catches
     #[command(after_help = selfcheck::HELP)]
     Selfcheck(selfcheck::Selfcheck),
@@ -187,9 +196,10 @@ struct Run {
     /// What to write to standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
-    /// Also write records.jsonl, junit.xml, report.ktap, report.json, coverage.json, coverage.md and index.html
-    /// to this folder, each whole or not at all; a run that is killed leaves its records in records.jsonl.part. Of
-    /// several kernels each has a folder in it, and coverage.json and coverage.md of all stand beside these
+    /// Also write records.jsonl, junit.xml, report.ktap, report.json, kcidb.json, results.yaml (for tmt), summary.md,
+    /// coverage.json, coverage.md and index.html to this folder, each whole or not at all; a run that is killed leaves
+    /// its records in records.jsonl.part. Of several kernels each has a folder in it, and kcidb.json, summary.md,
+    /// coverage.json, coverage.md and index.html of all stand beside these
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
@@ -309,6 +319,14 @@ enum Format {
     Junit,
     /// One JSON document
     Json,
+    /// Signals of LAVA, as the cases come
+    Lava,
+    /// KCIDB's JSON
+    Kcidb,
+    /// The results.yaml of tmt
+    Tmt,
+    /// Markdown for the summary of a CI job
+    Markdown,
 }
 
 /// The formats of `skc report`.
@@ -322,6 +340,14 @@ enum Rendering {
     Junit,
     /// One JSON document
     Json,
+    /// Signals of LAVA
+    Lava,
+    /// KCIDB's JSON, of all runs
+    Kcidb,
+    /// The results.yaml of tmt
+    Tmt,
+    /// Markdown for the summary of a CI job, of all runs, in the 1 MiB that GitHub shows
+    Markdown,
     /// All runs as one page for a browser, which needs no other file
     Html,
     /// The recorded deviations, as Markdown that can be sent to those whom they concern
@@ -336,9 +362,24 @@ impl Rendering {
             Rendering::Ktap => Some(Format::Ktap),
             Rendering::Junit => Some(Format::Junit),
             Rendering::Json => Some(Format::Json),
+            Rendering::Lava => Some(Format::Lava),
+            Rendering::Kcidb => Some(Format::Kcidb),
+            Rendering::Tmt => Some(Format::Tmt),
+            Rendering::Markdown => Some(Format::Markdown),
             Rendering::Html | Rendering::Deviations => None,
         }
     }
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, ValueEnum)]
+enum Schema {
+    /// A line of records.jsonl
+    Records,
+    /// The document of `--format json`
+    Report,
+    /// A file with a case
+    Case,
 }
 
 #[derive(Args)]
@@ -387,6 +428,13 @@ struct Report {
     /// What to write to standard output
     #[arg(long, value_enum, default_value_t = Rendering::Terminal)]
     format: Rendering,
+    /// For `kcidb`: the name of the CI system that submits the results
+    #[arg(long, value_name = "NAME", default_value = reports::kcidb::ORIGIN)]
+    origin: String,
+    /// For `kcidb`: the id of the build that was tested [default: the document has a checkout and a build of its own
+    /// for each kernel]
+    #[arg(long, value_name = "ORIGIN:NAME")]
+    build: Option<String>,
     /// For `html` and `deviations`: the folder of cases that the records are of [default: those of this program]
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
@@ -464,6 +512,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => results::compare(&args, terminal),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::CheckConfig(args) => check_config::check_config(&args, terminal),
+        Command::Schema { of } => inspect::schema(of),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),
         Command::Worker => return work(),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),

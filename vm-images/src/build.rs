@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::acquire::{self, Package};
 use crate::contained::Contained;
 use crate::fragment::{Fragment, Refused, refused};
-use crate::manifest::{self, catalogue};
+use crate::manifest;
+use crate::sources::{self, tail};
 use crate::store::{Identity, Store};
-use crate::{Doing, Error, Kernel, Told, deb, failed, tell};
+use crate::{Doing, Error, Kernel, Told, failed, tell};
 
 /// The sources that are taken if nobody says which.
 pub const SOURCE: &str = "linux-source-6.12";
@@ -32,13 +33,10 @@ pub struct Order {
     pub jobs: usize,
 }
 
-/// How many lines are told of what a program said that failed.
-const TAIL: usize = 12;
-
 /// Builds a kernel, or takes it from the cache if the same has been built before.
 pub fn build(store: &Store, order: &Order, told: &mut Told<'_>) -> Result<Kernel, Error> {
     manifest::free_name(&order.name)?;
-    let suite = suite(&order.source)?;
+    let suite = sources::suite(&order.source)?;
     let mut fragments = vec![Fragment::base()?];
     fragments.extend(order.fragments.iter().cloned());
     let patches = order.patches.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
@@ -60,7 +58,8 @@ pub fn build(store: &Store, order: &Order, told: &mut Told<'_>) -> Result<Kernel
     }
     lacking_tools(!patches.is_empty())?;
     let scratch = store.scratch()?;
-    let mut build = Build { order, tree: unpack(&package, scratch.path(), order, told)?, told };
+    let mut build =
+        Build { order, tree: sources::unpack(&package, &order.name, scratch.path(), &[], told)?, told };
     for (path, text) in order.patches.iter().zip(&patches) {
         build.patch(path, text)?;
     }
@@ -68,18 +67,6 @@ pub fn build(store: &Store, order: &Order, told: &mut Told<'_>) -> Result<Kernel
     build.compile()?;
     let image = build.tree.join("arch/x86/boot/bzImage");
     store.keep(identity, &origin, &image, Some(&build.tree.join(".config")))
-}
-
-/// The suite that has a package of sources: the one from which kernels of that series come.
-fn suite(source: &str) -> Result<&'static str, Error> {
-    let series = source.strip_prefix("linux-source-").unwrap_or_default();
-    let mut entries = catalogue().iter();
-    entries.find(|entry| entry.series == series).map(|entry| entry.suite.as_str()).ok_or_else(|| {
-        Error::Reference(format!(
-            "`{source}` is no package of kernel sources that is known here: it is called linux-source-X.Y as in \
-             {SOURCE}, with the X.Y of a kernel of the catalogue"
-        ))
-    })
 }
 
 /// What tells a kernel from all others.
@@ -136,39 +123,6 @@ fn lacking_tools(patches: bool) -> Result<(), Error> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| Error::Reference(format!("{}: {error}", path.display())))
-}
-
-/// Takes the sources out of their package, and gives their folder.
-fn unpack(package: &Package, scratch: &Path, order: &Order, told: &mut Told<'_>) -> Result<PathBuf, Error> {
-    const ARCHIVE: &str = "linux.tar.xz";
-    let doing = Doing::Unpacking { package: &package.name };
-    tell(told, &order.name, doing)?;
-    let sources = |path: &Path| {
-        let name = path.file_name()?.to_str()?;
-        (name.starts_with("linux-source-") && name.ends_with(".tar.xz")).then_some(ARCHIVE)
-    };
-    if deb::take(&package.path, scratch, sources)?.is_empty() {
-        return Err(Error::Environment(format!("{}: there are no sources in it", package.path.display())));
-    }
-    let tree = scratch.join("linux");
-    fs::create_dir(&tree).map_err(|error| failed(&tree, &error))?;
-    let mut said = Vec::new();
-    let done = Contained::new("tar", scratch)
-        .arg("--extract")
-        .arg("--xz")
-        .arg("--no-same-owner")
-        .arg("--strip-components=1")
-        .arg("--directory=linux")
-        .arg(format!("--file={ARCHIVE}"))
-        .run(&mut |line| {
-            said.extend(line.map(str::to_owned));
-            tell(told, &order.name, doing)
-        })?;
-    if !done {
-        return Err(Error::Environment(format!("{} cannot be unpacked: {}", package.name, tail(&said))));
-    }
-    fs::remove_file(scratch.join(ARCHIVE)).map_err(|error| failed(scratch, &error))?;
-    Ok(tree)
 }
 
 /// Sources on their way to a kernel.
@@ -261,12 +215,6 @@ impl Build<'_, '_> {
     }
 }
 
-/// The end of what a program said.
-fn tail(said: &[String]) -> String {
-    let from = said.len().saturating_sub(TAIL);
-    said[from..].join("\n  ")
-}
-
 /// Why an option may not have taken: that there is none of that name, or what it depends on.
 fn explain(refused: &Refused, tree: &Path) -> String {
     let Refused { option, place, wanted, found } = refused;
@@ -318,16 +266,6 @@ fn needs_of(option: &str, text: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    #[rstest]
-    #[case("linux-source-6.12", Some("trixie"))]
-    #[case("linux-source-6.1", Some("bookworm"))]
-    #[case("linux-source-9.9", None)]
-    #[case("linux", None)]
-    #[case("bash", None)]
-    fn sources_come_from_where_their_kernels_do(#[case] source: &str, #[case] expected: Option<&str>) {
-        assert_eq!(suite(source).ok(), expected);
-    }
 
     #[test]
     fn whatever_goes_into_a_kernel_counts() {

@@ -12,6 +12,7 @@ mod apt;
 pub mod acquire;
 pub mod reference;
 mod contained;
+pub mod sources;
 pub mod fragment;
 pub mod build;
 

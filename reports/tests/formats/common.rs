@@ -254,3 +254,49 @@ pub(crate) fn all_skipped() -> Run {
     cases.push(skip("request/upcall", "needs a VM: run with --kernel"));
     run(cases)
 }
+
+/// A text that tries everything.
+const HOSTILE: &str =
+    "\u{1b}[2J\u{9b}31m\r\n\nnot ok 1 x # SKIP\nKTAP version 1\n# Subtest: y\n]]>\u{202e}\u{ffff}\u{0}é";
+
+/// Every text of a record is hostile, with every verdict and standing.
+fn hostile_records() -> Vec<CaseRecord> {
+    let text = || HOSTILE.to_owned();
+    let shown = |more: &str| Shown { text: format!("\"{HOSTILE}{more}\""), variable: Some((text(), 3)) };
+    let standings =
+        [Standing::Plain, Standing::Deviates { because: text() }, Standing::Unexpected { recorded: text() }];
+    let mut records = Vec::new();
+    for verdict in Verdict::ALL {
+        for standing in &standings {
+            records.push(CaseRecord {
+                case: format!("{HOSTILE}/{}[{HOSTILE}]", records.len()),
+                file: text(),
+                title: text(),
+                covers: vec![text()],
+                verdict,
+                standing: standing.clone(),
+                reason: Some(text()),
+                steps: vec![StepRecord {
+                    line: 3,
+                    text: text(),
+                    met: verdict == Verdict::Pass,
+                    expected: shown(""),
+                    observed: shown(HOSTILE),
+                    microseconds: 1,
+                }],
+                microseconds: 1,
+                console: vec![text()],
+            });
+        }
+    }
+    records
+}
+
+/// A run all of whose texts are hostile.
+pub(crate) fn hostile_run() -> Run {
+    let mut run = run(hostile_records());
+    run.header.target.release = HOSTILE.into();
+    run.header.target.place = HOSTILE.into();
+    run.header.program = HOSTILE.into();
+    run
+}

@@ -1,52 +1,7 @@
-use harness::record::{CaseRecord, Run, Shown, Standing, StepRecord, Verdict};
 use reports::terminal::Options;
 use reports::{compare, junit, ktap, terminal};
 
 use crate::common::*;
-
-const HOSTILE: &str =
-    "\u{1b}[2J\u{9b}31m\r\n\nnot ok 1 x # SKIP\nKTAP version 1\n# Subtest: y\n]]>\u{202e}\u{ffff}\u{0}é";
-
-/// Every text of a record is hostile, with every verdict and standing.
-fn records() -> Vec<CaseRecord> {
-    let text = || HOSTILE.to_owned();
-    let shown = |more: &str| Shown { text: format!("\"{HOSTILE}{more}\""), variable: Some((text(), 3)) };
-    let standings =
-        [Standing::Plain, Standing::Deviates { because: text() }, Standing::Unexpected { recorded: text() }];
-    let mut records = Vec::new();
-    for verdict in Verdict::ALL {
-        for standing in &standings {
-            records.push(CaseRecord {
-                case: format!("{HOSTILE}/{}[{HOSTILE}]", records.len()),
-                file: text(),
-                title: text(),
-                covers: vec![text()],
-                verdict,
-                standing: standing.clone(),
-                reason: Some(text()),
-                steps: vec![StepRecord {
-                    line: 3,
-                    text: text(),
-                    met: verdict == Verdict::Pass,
-                    expected: shown(""),
-                    observed: shown(HOSTILE),
-                    microseconds: 1,
-                }],
-                microseconds: 1,
-                console: vec![text()],
-            });
-        }
-    }
-    records
-}
-
-fn hostile_run() -> Run {
-    let mut run = run(records());
-    run.header.target.release = HOSTILE.into();
-    run.header.target.place = HOSTILE.into();
-    run.header.program = HOSTILE.into();
-    run
-}
 
 fn assert_printable(text: &str) {
     let printable = |char: char| char == '\n' || !(char.is_control() || "\u{202e}\u{ffff}".contains(char));
@@ -75,7 +30,7 @@ fn a_comparison_is_two_tables_whatever_the_text() {
     let text = String::from_utf8(out).unwrap();
     assert_printable(&text);
     // Two targets, the table's title and head, its rows, the totals, and the gaps between.
-    assert_eq!(text.lines().count(), 2 + 1 + 2 + records().len() + 1 + 1);
+    assert_eq!(text.lines().count(), 2 + 1 + 2 + hostile_run().cases.len() + 1 + 1);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use harness::suite::Suite;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use reports::coverage::Coverage;
+use reports::kcidb::Submission;
 use tempfile::NamedTempFile;
 
 use super::Trouble;
@@ -68,6 +69,7 @@ impl Folder {
             whole(&path, "junit.xml", |out| reports::junit::write(out, run).map_err(io::Error::other))?;
             whole(&path, "report.ktap", |out| reports::ktap::write(out, run))?;
             whole(&path, "report.json", |out| reports::json::write(out, run))?;
+            whole(&path, "results.yaml", |out| reports::tmt::write(out, run))?;
             write_overview(&path, suite, std::slice::from_ref(run))?;
             // The names are only safe once the folder is.
             File::open(&path)?.sync_all()
@@ -84,6 +86,8 @@ pub(super) fn finish_all(folder: &Path, suite: &Suite, runs: &[Run]) -> Result<(
 fn write_overview(folder: &Path, suite: &Suite, runs: &[Run]) -> io::Result<()> {
     let requirements: Vec<_> = suite.requirements().iter().collect();
     let coverage = Coverage::of(suite, &requirements, runs);
+    whole(folder, "kcidb.json", |out| reports::kcidb::write(out, runs, &Submission::default()))?;
+    whole(folder, "summary.md", |out| reports::job_summary::write(out, runs))?;
     whole(folder, "coverage.json", |out| reports::coverage::json(out, &coverage))?;
     whole(folder, "coverage.md", |out| reports::coverage::markdown(out, &coverage))?;
     whole(folder, "index.html", |out| page(out, suite, runs))

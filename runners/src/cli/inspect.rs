@@ -1,4 +1,4 @@
-//! `skc check` and `skc list`: what there is, without playing it.
+//! `skc check`, `skc list` and `skc schema`: what there is, without playing it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde_json::json;
 use super::choose::choose;
 use super::run::all_programs;
 use super::targets::{self, Opener, Unopened};
-use super::{Check, INTERRUPTED, List, Targets, Terminal, Trouble, environment};
+use super::{Check, INTERRUPTED, List, Schema, Targets, Terminal, Trouble, environment};
 
 /// Checks cases.
 pub(super) fn check(args: &Check, terminal: Terminal) -> Result<u8, Trouble> {
@@ -132,6 +132,19 @@ pub(super) fn list(args: &List, terminal: Terminal) -> Result<u8, Trouble> {
             writeln!(out, "{:width$}  skipped here: {why}", "")?;
         }
     }
+    Ok(0)
+}
+
+/// Prints a schema.
+pub(super) fn schema(of: Schema) -> Result<u8, Trouble> {
+    let schema = match of {
+        Schema::Records => harness::record::schema(),
+        Schema::Report => reports::json::schema(),
+        Schema::Case => harness::case::schema::schema(),
+    };
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from)?;
+    writeln!(out)?;
     Ok(0)
 }
 

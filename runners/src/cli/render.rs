@@ -4,8 +4,9 @@
 use std::io::{self, Write};
 
 use harness::record::{CaseRecord, Header, Run};
+use reports::kcidb::Submission;
 use reports::status::{Merit, Status};
-use reports::{json, junit, ktap, terminal};
+use reports::{job_summary, json, junit, kcidb, ktap, lava, terminal, tmt};
 
 use super::{Format, Terminal};
 
@@ -13,6 +14,7 @@ use super::{Format, Terminal};
 pub(super) enum Render {
     Terminal { header: Box<Header>, terminal: Terminal, options: terminal::Options },
     Ktap(ktap::Writer<io::Stdout>),
+    Lava(lava::Writer<io::Stdout>),
     AtEnd(Format),
 }
 
@@ -27,7 +29,10 @@ impl Render {
         Ok(match format {
             Format::Terminal => Render::Terminal { header: Box::new(header.clone()), terminal, options },
             Format::Ktap => Render::Ktap(ktap::Writer::new(io::stdout(), header)?),
-            Format::Junit | Format::Json => Render::AtEnd(format),
+            Format::Lava => Render::Lava(lava::Writer::new(io::stdout(), header)?),
+            Format::Junit | Format::Json | Format::Kcidb | Format::Tmt | Format::Markdown => {
+                Render::AtEnd(format)
+            }
         })
     }
 
@@ -38,7 +43,7 @@ impl Render {
                 let merit = Status::of(record).words().merit;
                 options.verbose || matches!(merit, Merit::Bad | Merit::Unknown)
             }
-            Render::Ktap(_) => true,
+            Render::Ktap(_) | Render::Lava(_) => true,
             Render::AtEnd(_) => false,
         }
     }
@@ -50,6 +55,7 @@ impl Render {
                 terminal::case(&mut terminal.out().lock(), &header.target, record, options)
             }
             Render::Ktap(writer) => writer.case(record),
+            Render::Lava(writer) => writer.case(record),
             Render::AtEnd(_) => Ok(()),
         }
     }
@@ -63,8 +69,8 @@ impl Render {
                 out.flush()
             }
             Render::Ktap(writer) => writer.finish().map(drop),
-            Render::AtEnd(Format::Junit) => junit::write(io::stdout().lock(), run).map_err(io::Error::other),
-            Render::AtEnd(_) => json::write(io::stdout().lock(), run),
+            Render::Lava(writer) => writer.finish().map(drop),
+            Render::AtEnd(format) => at_end(format, run),
         }
     }
 
@@ -78,5 +84,17 @@ impl Render {
         let mut render = Render::begin(format, &run.header, terminal, options)?;
         run.cases.iter().try_for_each(|record| render.case(record))?;
         render.finish(run)
+    }
+}
+
+/// A format that needs the whole run.
+fn at_end(format: Format, run: &Run) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Junit => junit::write(out, run).map_err(io::Error::other),
+        Format::Tmt => tmt::write(out, run),
+        Format::Kcidb => kcidb::write(out, std::slice::from_ref(run), &Submission::default()),
+        Format::Markdown => job_summary::write(&mut out, std::slice::from_ref(run)),
+        Format::Json | Format::Terminal | Format::Ktap | Format::Lava => json::write(out, run),
     }
 }

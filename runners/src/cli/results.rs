@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use harness::record::Run;
 use reports::compare::{self, Comparison};
+use reports::kcidb::{self, Submission};
 use reports::summary::{Outcome, Summary};
-use reports::{target_line, terminal};
+use reports::{job_summary, target_line, terminal};
 
 use super::deviations;
 use super::files::{read, read_all};
@@ -28,6 +30,19 @@ pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
         out.flush()?;
         return Ok(0);
     };
+    match format {
+        Format::Kcidb => {
+            let submission = Submission { origin: args.origin.clone(), build: args.build.clone() };
+            submission.check().map_err(Trouble::Usage)?;
+            kcidb::write(io::stdout().lock(), &runs, &submission)?;
+            return Ok(outcome(&runs));
+        }
+        Format::Markdown => {
+            job_summary::write(&mut io::stdout().lock(), &runs)?;
+            return Ok(outcome(&runs));
+        }
+        _ => {}
+    }
     if runs.len() > 1 && format != Format::Terminal {
         let targets: Vec<String> = runs.iter().map(|run| target_line(&run.header.target)).collect();
         return Err(Trouble::Usage(format!(
@@ -40,7 +55,11 @@ pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
     for run in &runs {
         Render::whole(format, run, terminal, options.clone())?;
     }
-    Ok(Outcome::worst(runs.iter().map(|run| Summary::of(run).outcome)).exit_code())
+    Ok(outcome(&runs))
+}
+
+fn outcome(runs: &[Run]) -> u8 {
+    Outcome::worst(runs.iter().map(|run| Summary::of(run).outcome)).exit_code()
 }
 
 /// Compares two runs.
