@@ -125,9 +125,7 @@ enum Command {
     #[command(after_help = deviations::HELP)]
     Report(Report),
     /// Compare two runs: what changed, what is new
-    #[command(
-        after_help = "Exit codes:\n  0  nothing is worse\n  1  a regression\n  2  a file cannot be read\n  3  the new run is broken or was cut short"
-    )]
+    #[command(after_help = results::COMPARE_HELP)]
     Compare(Compare),
     /// List, fetch, build and remove kernels
     #[command(after_help = kernels::HELP)]
@@ -196,7 +194,7 @@ struct Run {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Records of an earlier run, or the folder that it reported to: fail only for what is worse than
-    /// it was there
+    /// it was there, or fails otherwise than it did
     #[arg(long, value_name = "RECORDS")]
     baseline: Option<PathBuf>,
     /// `longest` first, by `name`, or `random` with an optional seed as in random:7
@@ -412,6 +410,9 @@ struct Compare {
     old: PathBuf,
     /// The records of the later run
     new: PathBuf,
+    /// What to write to standard output
+    #[arg(long, value_enum, default_value_t = results::Form::Terminal)]
+    format: results::Form,
 }
 
 /// Why a command could not do what it was asked.
