@@ -12,6 +12,7 @@ mod explanation;
 pub mod terminal;
 pub mod ktap;
 pub mod junit;
+pub mod lava;
 pub mod json;
 pub mod html;
 mod markdown;

@@ -70,6 +70,12 @@ pub struct Words {
     pub directive: Option<&'static str>,
     /// The element in JUnit; its `type` is `word`.
     pub element: Element,
+    /// KCIDB's status. It says what the kernel did; what was expected of it stands beside it.
+    pub kcidb: &'static str,
+    /// tmt's result.
+    pub tmt: &'static str,
+    /// LAVA's result.
+    pub lava: &'static str,
     /// What it means.
     pub merit: Merit,
 }
@@ -110,18 +116,18 @@ impl Status {
         use Element::{Error, Failure, Skipped, Success};
         use Merit::{Bad, Good, Unasked, Unknown};
         #[rustfmt::skip]
-        let (word, heading, counted, letter, ok, directive, element, merit) = match self {
-            Status::Pass => ("pass", "pass", "passed", '.', true, None, Success, Good),
-            Status::Fail => ("fail", "FAIL", "failed", 'F', false, None, Failure, Bad),
-            Status::Timeout => ("timeout", "TIMEOUT", "timed out", 'T', false, Some("TIMEOUT"), Error, Bad),
-            Status::Crash => ("crash", "CRASH", "crashed", 'C', false, Some("CRASH"), Error, Bad),
+        let (word, heading, counted, letter, ok, directive, element, kcidb, tmt, lava, merit) = match self {
+            Status::Pass => ("pass", "pass", "passed", '.', true, None, Success, "PASS", "pass", "pass", Good),
+            Status::Fail => ("fail", "FAIL", "failed", 'F', false, None, Failure, "FAIL", "fail", "fail", Bad),
+            Status::Timeout => ("timeout", "TIMEOUT", "timed out", 'T', false, Some("TIMEOUT"), Error, "FAIL", "fail", "fail", Bad),
+            Status::Crash => ("crash", "CRASH", "crashed", 'C', false, Some("CRASH"), Error, "FAIL", "fail", "fail", Bad),
             // KTAP has no word for it: `ok` would hide it, so it is a fail that says why.
-            Status::UnexpectedPass => ("unexpected-pass", "UNEXPECTED PASS", "passed unexpectedly", 'U', false, Some("unexpected pass:"), Failure, Bad),
-            Status::Broken => ("broken", "BROKEN", "broken", 'B', false, Some("ERROR"), Error, Unknown),
-            Status::Deviation => ("deviation", "deviation", "deviated as recorded", 'd', true, Some("XFAIL"), Skipped, Good),
-            Status::Skip => ("skip", "skip", "skipped", 's', true, Some("SKIP"), Skipped, Unasked),
+            Status::UnexpectedPass => ("unexpected-pass", "UNEXPECTED PASS", "passed unexpectedly", 'U', false, Some("unexpected pass:"), Failure, "PASS", "warn", "fail", Bad),
+            Status::Broken => ("broken", "BROKEN", "broken", 'B', false, Some("ERROR"), Error, "ERROR", "error", "unknown", Unknown),
+            Status::Deviation => ("deviation", "deviation", "deviated as recorded", 'd', true, Some("XFAIL"), Skipped, "FAIL", "info", "pass", Good),
+            Status::Skip => ("skip", "skip", "skipped", 's', true, Some("SKIP"), Skipped, "SKIP", "skip", "skip", Unasked),
         };
-        Words { word, heading, counted, letter, ok, directive, element, merit }
+        Words { word, heading, counted, letter, ok, directive, element, kcidb, tmt, lava, merit }
     }
 }
 
@@ -212,12 +218,26 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_kcidb_is_what_the_kernel_did() {
+        let deviates = || Standing::Deviates { because: "known".into() };
+        for standing in [Standing::Plain, deviates()] {
+            for (verdict, word) in
+                [(Verdict::Pass, "PASS"), (Verdict::Fail, "FAIL"), (Verdict::Broken, "ERROR")]
+            {
+                assert_eq!(Status::of(&record(verdict, standing.clone())).words().kcidb, word);
+            }
+        }
+    }
+
+    #[test]
     fn no_format_calls_anything_but_a_good_or_unasked_case_ok() {
         for status in Status::ALL {
             let words = status.words();
             let calm = matches!(words.merit, Merit::Good | Merit::Unasked);
             assert_eq!(words.ok, calm, "{status:?}");
             assert_eq!(matches!(words.element, Element::Success | Element::Skipped), calm, "{status:?}");
+            assert_eq!(["pass", "info", "skip"].contains(&words.tmt), calm, "{status:?}");
+            assert_eq!(["pass", "skip"].contains(&words.lava), calm, "{status:?}");
         }
     }
 }

@@ -307,6 +307,8 @@ enum Format {
     Junit,
     /// One JSON document
     Json,
+    /// Signals of LAVA, as the cases come
+    Lava,
 }
 
 /// The formats of `skc report`.
@@ -320,6 +322,8 @@ enum Rendering {
     Junit,
     /// One JSON document
     Json,
+    /// Signals of LAVA
+    Lava,
     /// All runs as one page for a browser, which needs no other file
     Html,
     /// The recorded deviations, as Markdown that can be sent to those whom they concern
@@ -334,6 +338,7 @@ impl Rendering {
             Rendering::Ktap => Some(Format::Ktap),
             Rendering::Junit => Some(Format::Junit),
             Rendering::Json => Some(Format::Json),
+            Rendering::Lava => Some(Format::Lava),
             Rendering::Html | Rendering::Deviations => None,
         }
     }

@@ -8,6 +8,7 @@ mod hostile;
 mod json;
 mod junit;
 mod ktap;
+mod lava;
 mod suite;
 mod summary;
 mod terminal;

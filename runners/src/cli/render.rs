@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use harness::record::{CaseRecord, Header, Run};
 use reports::status::{Merit, Status};
-use reports::{json, junit, ktap, terminal};
+use reports::{json, junit, ktap, lava, terminal};
 
 use super::{Format, Terminal};
 
@@ -13,6 +13,7 @@ use super::{Format, Terminal};
 pub(super) enum Render {
     Terminal { header: Box<Header>, terminal: Terminal, options: terminal::Options },
     Ktap(ktap::Writer<io::Stdout>),
+    Lava(lava::Writer<io::Stdout>),
     AtEnd(Format),
 }
 
@@ -27,6 +28,7 @@ impl Render {
         Ok(match format {
             Format::Terminal => Render::Terminal { header: Box::new(header.clone()), terminal, options },
             Format::Ktap => Render::Ktap(ktap::Writer::new(io::stdout(), header)?),
+            Format::Lava => Render::Lava(lava::Writer::new(io::stdout(), header)?),
             Format::Junit | Format::Json => Render::AtEnd(format),
         })
     }
@@ -38,7 +40,7 @@ impl Render {
                 let merit = Status::of(record).words().merit;
                 options.verbose || matches!(merit, Merit::Bad | Merit::Unknown)
             }
-            Render::Ktap(_) => true,
+            Render::Ktap(_) | Render::Lava(_) => true,
             Render::AtEnd(_) => false,
         }
     }
@@ -50,6 +52,7 @@ impl Render {
                 terminal::case(&mut terminal.out().lock(), &header.target, record, options)
             }
             Render::Ktap(writer) => writer.case(record),
+            Render::Lava(writer) => writer.case(record),
             Render::AtEnd(_) => Ok(()),
         }
     }
@@ -63,6 +66,7 @@ impl Render {
                 out.flush()
             }
             Render::Ktap(writer) => writer.finish().map(drop),
+            Render::Lava(writer) => writer.finish().map(drop),
             Render::AtEnd(Format::Junit) => junit::write(io::stdout().lock(), run).map_err(io::Error::other),
             Render::AtEnd(_) => json::write(io::stdout().lock(), run),
         }
