@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how the program ends. What is done about it is in the
 //! modules below.
 
+mod bisect;
 mod build;
 mod check_config;
 mod choose;
@@ -127,6 +128,9 @@ enum Command {
     /// Compare two runs: what changed, what is new
     #[command(after_help = results::COMPARE_HELP)]
     Compare(Compare),
+    /// Test one commit for `git bisect run`: good, bad, or not to be tested
+    #[command(after_help = bisect::HELP)]
+    BisectRun(bisect::Bisect),
     /// List, fetch, build and remove kernels
     #[command(after_help = kernels::HELP)]
     Kernels(kernels::Kernels),
@@ -225,7 +229,7 @@ enum Deviations {
 }
 
 /// What to test.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "What to test")]
 struct Targets {
     /// A kernel to boot in virtual machines (QEMU): a name of the catalogue as in debian-6.12 (see `skc
@@ -256,7 +260,7 @@ struct Targets {
 }
 
 /// How to get to a target that is not this kernel.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Another implementation")]
 struct Reach {
     /// Play the cases at the other end of a command, as in 'runsc --network=none do': it is started
@@ -458,7 +462,10 @@ fn environment(error: impl std::fmt::Display) -> Trouble {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(bisect::code_of_usage(&error))
+    });
     let terminal = Terminal { color: cli.color };
     let done = match cli.command {
         Command::Run(args) => run::run(&args, terminal),
@@ -468,6 +475,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args, terminal),
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
+        Command::BisectRun(args) => Ok(bisect::bisect(args, terminal)),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::CheckConfig(args) => check_config::check_config(&args, terminal),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),

@@ -46,7 +46,7 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
     }
     let wanted = targets::find(&args.targets, terminal, &stop)?;
     let opener = Opener::new(&args.targets, all_programs(&cases), Arc::clone(&stop), terminal);
-    let session = Session { args, suite: &suite, cases: &cases, order, stop: &stop, terminal };
+    let session = Session { order, ..Session::new(args, &suite, &cases, &stop, terminal) };
     match wanted.as_slice() {
         [] => Ok(INTERRUPTED),
         [one] => {
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
 }
 
 /// One call of `skc run`, whatever it tests.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     args: &'a Run,
     suite: &'a Suite,
     cases: &'a [&'a Case],
@@ -73,7 +73,18 @@ struct Session<'a> {
     terminal: Terminal,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Of these cases.
+    pub(super) fn new(
+        args: &'a Run,
+        suite: &'a Suite,
+        cases: &'a [&'a Case],
+        stop: &'a Stop,
+        terminal: Terminal,
+    ) -> Session<'a> {
+        Session { args, suite, cases, order: args.order, stop, terminal }
+    }
+
     /// The records that a run is held against.
     fn baseline(&self, path: Option<&Path>) -> Result<Option<Records>, Trouble> {
         let mut baseline = path.map(files::read).transpose()?;
@@ -87,7 +98,7 @@ impl Session<'_> {
     }
 
     /// Plays everything on one target, and gives what came of it and the exit code.
-    fn test(
+    pub(super) fn test(
         &self,
         wanted: &Wanted,
         pool: Pool,
