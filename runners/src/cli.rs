@@ -19,6 +19,7 @@ mod results;
 mod rounds;
 mod run;
 mod selfcheck;
+mod shard;
 mod show;
 mod targets;
 
@@ -39,7 +40,7 @@ use harness::worker;
 use runners::qemu::Wish;
 use runners::{Implementation, Runner, guard};
 
-use choose::{Order, Shard};
+use choose::Order;
 
 /// A case failed, or passed where a deviation is recorded.
 const FAILED: u8 = 1;
@@ -194,9 +195,15 @@ struct Run {
     /// several kernels each has a folder in it, and coverage.json and coverage.md of all stand beside these
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
+    /// Play only the I-th of N parts of the chosen cases; a case is always in the same part. `auto` takes I and N from
+    /// the job array of Slurm (SLURM_ARRAY_TASK_ID and _COUNT), from an indexed job of Kubernetes
+    /// (JOB_COMPLETION_INDEX and, set by you, JOB_COMPLETIONS) or from GitLab (CI_NODE_INDEX and _TOTAL).
+    /// `skc report` puts the parts together again
     #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    shard: Option<shard::Wish>,
+    /// The same for kernels: test only every N-th of those asked for, beginning with the I-th
+    #[arg(long, value_name = "I/N", requires = "kernel", conflicts_with = "command")]
+    shard_kernels: Option<shard::Wish>,
     /// Records of an earlier run, or the folder that it reported to: fail only for what is worse than
     /// it was there, or fails otherwise than it did
     #[arg(long, value_name = "RECORDS")]

@@ -207,6 +207,7 @@ impl Bisect {
             order: Order::Longest,
             jobs: None,
             shard: None,
+            shard_kernels: None,
             baseline: None,
             verbose: false,
             fail_fast: false,
