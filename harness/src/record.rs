@@ -84,11 +84,34 @@ pub struct Header {
     pub target: Target,
     /// Seconds since the epoch at the start.
     pub started: u64,
-    /// How many cases were chosen.
+    /// How many cases were chosen; of a part, how many it has.
     pub cases: usize,
+    /// Which part it is of a larger choice of cases that several runs share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// The command that plays a case on this target again, but for the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+}
+
+/// One of several parts into which the chosen cases were divided.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// Which one, from 1.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// What was divided.
+    pub whole: Whole,
+}
+
+/// A choice of cases that was divided: parts of different ones do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Whole {
+    /// How many cases there are in all parts.
+    pub cases: usize,
+    /// A checksum of their ids.
+    pub ids: u32,
 }
 
 /// The last line of a file of records.

@@ -220,15 +220,7 @@ pub struct Receiver {
 impl Receiver {
     /// Frames with this token; without one, with the token of the first frame.
     pub fn new(input: OwnedFd, token: Option<String>) -> Receiver {
-        Receiver {
-            input,
-            token,
-            next: 1,
-            buffer: Vec::new(),
-            scanned: 0,
-            noise: Vec::new(),
-            packing: None,
-        }
+        Receiver { input, token, next: 1, buffer: Vec::new(), scanned: 0, noise: Vec::new(), packing: None }
     }
 
     /// The token, once it is known.

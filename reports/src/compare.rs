@@ -1,25 +1,33 @@
 //! Two runs side by side: what changed, what is new, what is gone.
 //!
-//! A baseline is an old run: known failures are tolerated, new ones are not.
+//! A baseline is an old run: known failures are tolerated, new ones are not, nor is another failure of the same case.
+
+mod failure;
+mod formats;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
 use harness::record::{CaseRecord, Run};
+use serde::Serialize;
 
 use crate::status::{Merit, Status, reason};
 use crate::summary::{Outcome, Summary};
 use crate::target_line;
-use crate::text::{counted, cut, escape};
+
+pub use formats::{json, markdown, write};
 
 /// What a change is for whoever keeps the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// It is wrong now, and was not known to be.
     Regression,
+    /// It was wrong and still is, but in another way: at another step, by another observation, by a crash. What
+    /// excused the one does not excuse the other.
+    Otherwise,
     /// It was wrong and is as expected now.
     Fix,
-    /// Everything else: another failure, a skip, something broken.
+    /// Everything else: a skip, something broken, a case that is new and passes.
     Other,
 }
 
@@ -28,6 +36,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Regression => "regression",
+            Kind::Otherwise => "otherwise",
             Kind::Fix => "fix",
             Kind::Other => "other",
         }
@@ -35,7 +44,7 @@ impl Kind {
 }
 
 /// One case that is not in both runs what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// What it is.
     pub kind: Kind,
@@ -47,6 +56,8 @@ pub struct Change {
     pub new: Option<Status>,
     /// Why it has the status that it has now.
     pub reason: Option<String>,
+    /// Why it had the one that it had before, where it fails otherwise.
+    pub was: Option<String>,
 }
 
 /// Two runs side by side.
@@ -59,6 +70,7 @@ pub struct Comparison {
     /// How many cases are what they were.
     pub unchanged: usize,
     targets: (String, String),
+    /// How many cases of the new run never ran, because it was cut short.
     incomplete: usize,
     nothing_ran: bool,
 }
@@ -96,9 +108,10 @@ impl Comparison {
         comparison
     }
 
-    /// If something is wrong now that was not known to be: a case that changed so, or a new one.
+    /// If something is wrong now that was not known to be: a case that changed so, a new one, or one that
+    /// fails otherwise than before.
     pub fn is_regression(&self) -> bool {
-        self.changes().any(|change| change.kind == Kind::Regression)
+        self.changes().any(|change| matches!(change.kind, Kind::Regression | Kind::Otherwise))
     }
 
     /// How the new run is to be taken with the old one as its baseline. What was broken before and
@@ -125,13 +138,10 @@ fn by_case(run: &Run) -> BTreeMap<&str, &CaseRecord> {
     run.cases.iter().map(|record| (record.case.as_str(), record)).collect()
 }
 
-/// Two failures are the same if the same step failed. Values are not compared, because serials
-/// differ from run to run, nor lines, because a comment moves them.
+/// If nothing changed that somebody would look at. Only of what is wrong it is asked in which way.
 fn is_same(old: &CaseRecord, new: &CaseRecord) -> bool {
-    let failed =
-        |record: &CaseRecord| record.steps.iter().rfind(|step| !step.met).map(|step| step.text.clone());
     let status = Status::of(new);
-    Status::of(old) == status && (status.words().merit != Merit::Bad || failed(old) == failed(new))
+    Status::of(old) == status && (status.words().merit != Merit::Bad || failure::is_same(old, new))
 }
 
 fn change(case: &str, old: Option<&CaseRecord>, new: Option<&CaseRecord>) -> Change {
@@ -139,55 +149,17 @@ fn change(case: &str, old: Option<&CaseRecord>, new: Option<&CaseRecord>) -> Cha
     let (was, is) = (old.map(Status::of), new.map(Status::of));
     let kind = match (merit(was), merit(is)) {
         (Some(Merit::Bad), Some(Merit::Good)) => Kind::Fix,
-        (Some(Merit::Bad), Some(Merit::Bad)) => Kind::Other,
+        (Some(Merit::Bad), Some(Merit::Bad)) => Kind::Otherwise,
         (_, Some(Merit::Bad)) => Kind::Regression,
         _ => Kind::Other,
     };
-    Change { kind, case: case.to_owned(), old: was, new: is, reason: new.and_then(reason) }
-}
-
-/// Writes the two tables and a line that sums them up.
-pub fn write(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> {
-    let (old, new) = &comparison.targets;
-    writeln!(out, "old  {old}\nnew  {new}\n")?;
-    table(out, "Changed results", &comparison.changed)?;
-    table(out, "New and vanished cases", &comparison.unmatched)?;
-    let count = |kind| comparison.changes().filter(|change| change.kind == kind).count();
-    let (regressions, others) = (count(Kind::Regression), count(Kind::Other));
-    let fixes = match count(Kind::Fix) {
-        1 => "1 fix".to_owned(),
-        fixes => format!("{fixes} fixes"),
-    };
-    let regressions = counted(regressions, "regression");
-    write!(out, "{regressions}, {fixes}, {}, ", counted(others, "other change"))?;
-    writeln!(out, "{} unchanged", counted(comparison.unchanged, "case"))?;
-    if comparison.incomplete > 0 {
-        writeln!(out, "The new run was cut short: {} never ran.", counted(comparison.incomplete, "case"))?;
+    let mut change =
+        Change { kind, case: case.to_owned(), old: was, new: is, reason: new.and_then(reason), was: None };
+    if let (Kind::Otherwise, Some(old), Some(new)) = (kind, old, new) {
+        let called =
+            |record, other| Some(failure::called(record, other, &reason(record).unwrap_or_default()));
+        change.reason = called(new, old);
+        change.was = called(old, new);
     }
-    Ok(())
-}
-
-fn table(out: &mut impl Write, title: &str, changes: &[Change]) -> io::Result<()> {
-    const REASON: usize = 120;
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let word = |status: Option<Status>| status.map_or("-", |status| status.words().word).to_owned();
-    let mut rows = vec![["case", "old", "new", "kind", "reason"].map(str::to_owned)];
-    rows.extend(changes.iter().map(|change| {
-        let reason = change.reason.as_deref().map_or(String::new(), |reason| cut(&escape(reason), REASON));
-        [escape(&change.case), word(change.old), word(change.new), change.kind.word().to_owned(), reason]
-    }));
-    writeln!(out, "{title}")?;
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..4).map(width).collect();
-    for row in &rows {
-        let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(&widths) {
-            line += &format!(" {cell:<width$} ");
-        }
-        line += &format!(" {}", row[4]);
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    writeln!(out)
+    change
 }

@@ -182,7 +182,15 @@ mod tests {
             console: Vec::new(),
         };
         Run {
-            header: Header { format: 1, program: "0".into(), target, started: 0, cases, command: None },
+            header: Header {
+                format: 1,
+                program: "0".into(),
+                target,
+                started: 0,
+                cases,
+                command: None,
+                part: None,
+            },
             cases: (0..cases).map(record).collect(),
             footer: Some(Footer { cases, milliseconds: 1, interrupted: false }),
         }

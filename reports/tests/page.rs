@@ -201,6 +201,7 @@ fn run(release: &str, cases: Vec<CaseRecord>) -> Run {
             target,
             started: 1_700_000_000,
             cases: count,
+            part: None,
             command,
         },
         cases,

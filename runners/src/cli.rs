@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how the program ends. What is done about it is in the
 //! modules below.
 
+mod bisect;
 mod build;
 mod check_config;
 mod choose;
@@ -18,6 +19,7 @@ mod results;
 mod rounds;
 mod run;
 mod selfcheck;
+mod shard;
 mod show;
 mod targets;
 
@@ -38,7 +40,7 @@ use harness::worker;
 use runners::qemu::Wish;
 use runners::{Implementation, Runner, guard};
 
-use choose::{Order, Shard};
+use choose::Order;
 
 /// A case failed, or passed where a deviation is recorded.
 const FAILED: u8 = 1;
@@ -125,10 +127,11 @@ enum Command {
     #[command(after_help = deviations::HELP)]
     Report(Report),
     /// Compare two runs: what changed, what is new
-    #[command(
-        after_help = "Exit codes:\n  0  nothing is worse\n  1  a regression\n  2  a file cannot be read\n  3  the new run is broken or was cut short"
-    )]
+    #[command(after_help = results::COMPARE_HELP)]
     Compare(Compare),
+    /// Test one commit for `git bisect run`: good, bad, or not to be tested
+    #[command(after_help = bisect::HELP)]
+    BisectRun(bisect::Bisect),
     /// List, fetch, build and remove kernels
     #[command(after_help = kernels::HELP)]
     Kernels(kernels::Kernels),
@@ -202,11 +205,17 @@ struct Run {
     /// coverage.json, coverage.md and index.html of all stand beside these
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Play only the I-th of N parts of the chosen cases; a case is always in the same part
+    /// Play only the I-th of N parts of the chosen cases; a case is always in the same part. `auto` takes I and N from
+    /// the job array of Slurm (SLURM_ARRAY_TASK_ID and _COUNT), from an indexed job of Kubernetes
+    /// (JOB_COMPLETION_INDEX and, set by you, JOB_COMPLETIONS) or from GitLab (CI_NODE_INDEX and _TOTAL).
+    /// `skc report` puts the parts together again
     #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    shard: Option<shard::Wish>,
+    /// The same for kernels: test only every N-th of those asked for, beginning with the I-th
+    #[arg(long, value_name = "I/N", requires = "kernel", conflicts_with = "command")]
+    shard_kernels: Option<shard::Wish>,
     /// Records of an earlier run, or the folder that it reported to: fail only for what is worse than
-    /// it was there
+    /// it was there, or fails otherwise than it did
     #[arg(long, value_name = "RECORDS")]
     baseline: Option<PathBuf>,
     /// `longest` first, by `name`, or `random` with an optional seed as in random:7
@@ -237,7 +246,7 @@ enum Deviations {
 }
 
 /// What to test.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "What to test")]
 struct Targets {
     /// A kernel to boot in virtual machines (QEMU): a name of the catalogue as in debian-6.12 (see `skc
@@ -268,7 +277,7 @@ struct Targets {
 }
 
 /// How to get to a target that is not this kernel.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Another implementation")]
 struct Reach {
     /// Play the cases at the other end of a command, as in 'runsc --network=none do': it is started
@@ -460,6 +469,9 @@ struct Compare {
     old: PathBuf,
     /// The records of the later run
     new: PathBuf,
+    /// What to write to standard output
+    #[arg(long, value_enum, default_value_t = results::Form::Terminal)]
+    format: results::Form,
 }
 
 /// Why a command could not do what it was asked.
@@ -500,7 +512,10 @@ fn environment(error: impl std::fmt::Display) -> Trouble {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(bisect::code_of_usage(&error))
+    });
     let terminal = Terminal { color: cli.color };
     let done = match cli.command {
         Command::Run(args) => run::run(&args, terminal),
@@ -510,6 +525,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args, terminal),
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
+        Command::BisectRun(args) => Ok(bisect::bisect(args, terminal)),
         Command::Kernels(args) => kernels::kernels(&args, terminal),
         Command::CheckConfig(args) => check_config::check_config(&args, terminal),
         Command::Schema { of } => inspect::schema(of),

@@ -24,6 +24,7 @@ fn header() -> Header {
         target,
         started: 1_700_000_000,
         cases: 2,
+        part: None,
         command: None,
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn run(cases: Vec<CaseRecord>) -> Run {
             target: target(),
             started: 1_700_000_000,
             cases: count,
+            part: None,
             command: None,
         },
         cases,

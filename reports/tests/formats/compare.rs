@@ -5,6 +5,13 @@ use rstest::rstest;
 
 use crate::common::*;
 
+/// The same step, and other permissions.
+fn another_mask() -> CaseRecord {
+    let mut record = mask();
+    record.steps[0].observed = text("\"keyring;1000;1000;3f010000;_ses\"");
+    record
+}
+
 fn shown(old: &Run, new: &Run) -> String {
     let mut out = Vec::new();
     compare::write(&mut out, &Comparison::of(old, new)).unwrap();
@@ -16,8 +23,8 @@ fn one(record: CaseRecord) -> Run {
     run(vec![CaseRecord { case: "a/b".into(), ..record }])
 }
 
-#[test]
-fn two_tables_and_a_line() {
+/// What could have become of everything a version later.
+fn newer() -> Run {
     let mut newer = everything();
     newer.header.target.release = "6.12.1".into();
     newer.cases.retain(|record| record.case != "request/negate" && record.case != "join/anonymous");
@@ -26,13 +33,54 @@ fn two_tables_and_a_line() {
             "join/plain" => *record = fail("join/plain", "alice: clear(@s) = 0", "0", "EACCES"),
             "link/read" => *record = case("link/read", Verdict::Pass),
             "request/upcall" => *record = case("request/upcall", Verdict::Pass),
+            "exec/plain" => *record = CaseRecord { case: "exec/plain".into(), ..timeout() },
+            "parent/single-threaded" => {
+                let step = record.steps.last_mut().unwrap();
+                step.observed = text("EKEYREVOKED");
+                record.reason = Some("expected $new, observed EKEYREVOKED".into());
+            }
+            "search/loop" => *record = CaseRecord { case: "search/loop".into(), ..crash() },
             "parent/identity[egid]" => *record = skip("parent/identity[egid]", "needs more ids\nthan one"),
             _ => {}
         }
     }
     newer.cases.push(fail("quota/bytes", "alice: clear(@s) = 0", "0", "EDQUOT"));
     newer.cases.push(case("quota/keys", Verdict::Pass));
-    insta::assert_snapshot!(shown(&everything(), &newer));
+    newer
+}
+
+#[test]
+fn two_tables_and_a_line() {
+    insta::assert_snapshot!(shown(&everything(), &newer()));
+}
+
+#[test]
+fn a_comment_in_markdown() {
+    let mut old = everything();
+    old.cases.retain(|record| record.case == hostile().case || record.case == "join/plain");
+    let mut new = run(vec![CaseRecord { verdict: Verdict::Fail, ..hostile() }]);
+    new.header.cases += 1;
+    let mut out = Vec::new();
+    compare::markdown(&mut out, &Comparison::of(&old, &new)).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+}
+
+#[test]
+fn a_document_for_programs() {
+    let mut out = Vec::new();
+    compare::json(&mut out, &Comparison::of(&everything(), &newer())).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(document["outcome"], "failed");
+    assert_eq!(document["unchanged"], 8);
+    let find = |case: &str| {
+        let changes = document["changed"].as_array().unwrap();
+        changes.iter().find(|change| change["case"] == case).unwrap_or_else(|| panic!("{case}: {document}"))
+    };
+    assert_eq!((&find("link/read")["kind"], &find("link/read")["old"]), (&"fix".into(), &"fail".into()));
+    let otherwise = find("parent/single-threaded");
+    assert_eq!(otherwise["kind"], "otherwise");
+    assert_eq!(otherwise["was"], "expected $new, observed $old");
+    assert_eq!(otherwise["reason"], "expected $new, observed EKEYREVOKED");
 }
 
 #[test]
@@ -48,8 +96,10 @@ fn nothing_changed() {
 #[case::stale_deviation(deviation(""), unexpected_pass(), Kind::Regression, Outcome::Failed)]
 #[case::mended(mask(), case("", Verdict::Pass), Kind::Fix, Outcome::AsExpected)]
 #[case::recorded(mask(), deviation(""), Kind::Fix, Outcome::AsExpected)]
-#[case::another_step(mask(), members(), Kind::Other, Outcome::AsExpected)]
-#[case::fails_otherwise(mask(), timeout(), Kind::Other, Outcome::AsExpected)]
+#[case::another_step(mask(), members(), Kind::Otherwise, Outcome::Failed)]
+#[case::another_value(mask(), another_mask(), Kind::Otherwise, Outcome::Failed)]
+#[case::hangs_instead(mask(), timeout(), Kind::Otherwise, Outcome::Failed)]
+#[case::crashes_instead(mask(), crash(), Kind::Otherwise, Outcome::Failed)]
 #[case::skipped_now(case("", Verdict::Pass), skip("", "x"), Kind::Other, Outcome::NothingRan)]
 #[case::broken_now(case("", Verdict::Pass), broken(), Kind::Other, Outcome::Broken)]
 fn a_change_has_its_kind(
@@ -61,7 +111,7 @@ fn a_change_has_its_kind(
     let comparison = Comparison::of(&one(old), &one(new));
     assert_eq!(comparison.changed.len(), 1);
     assert_eq!(comparison.changed[0].kind, kind);
-    assert_eq!(comparison.is_regression(), kind == Kind::Regression);
+    assert_eq!(comparison.is_regression(), matches!(kind, Kind::Regression | Kind::Otherwise));
     assert_eq!(comparison.outcome(), outcome);
 }
 

@@ -1,4 +1,4 @@
-//! Which cases, and in which order: filters, shards, orders. Pure.
+//! Which cases, and in which order: filters and orders. Pure.
 
 use std::str::FromStr;
 use std::thread;
@@ -85,32 +85,6 @@ fn unknown(suite: &Suite, filter: &str) -> String {
         None => "; `skc list` shows all cases".into(),
     };
     format!("`{filter}` is no case, chapter or requirement{help}")
-}
-
-/// One of several parts of a suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shard {
-    index: u32,
-    count: u32,
-}
-
-impl Shard {
-    /// If a case is in this part. It depends on the case's id alone, so that no part changes when other
-    /// cases come or go.
-    pub(super) fn has(self, case: &Case) -> bool {
-        crc32fast::hash(case.id.as_bytes()) % self.count == self.index - 1
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Shard, String> {
-        let (index, count) = text.split_once('/').ok_or("a shard is written I/N, as in 2/8")?;
-        match (index.parse(), count.parse()) {
-            (Ok(index), Ok(count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
-            _ => Err("a shard is I/N with I from 1 to N, as in 2/8".into()),
-        }
-    }
 }
 
 /// The order in which cases begin.

@@ -150,15 +150,15 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, Trouble> {
     let mut runs = Vec::new();
     for path in paths {
         match below(path).as_slice() {
-            [] => runs.push(read(path)?),
+            [] => runs.push((path.clone(), read(path)?)),
             several => {
                 for path in several {
-                    runs.push(read(path)?);
+                    runs.push((path.clone(), read(path)?));
                 }
             }
         }
     }
-    Ok(merge(runs))
+    merge(runs).map_err(Trouble::Usage)
 }
 
 /// If a path is a file, or a folder in which there are records.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use harness::record::Run;
 use reports::compare::{self, Comparison};
 use reports::kcidb::{self, Submission};
@@ -13,6 +14,32 @@ use super::files::{read, read_all};
 use super::page::page;
 use super::render::Render;
 use super::{Compare, Format, Rendering, Report, Terminal, Trouble};
+
+pub(super) const COMPARE_HELP: &str = "\
+A case is a
+  regression  it fails, times out or crashes the kernel now, and did not
+  otherwise   it failed and still does, but at another step, by another observation, or by a crash; serials, times
+              and addresses, which differ from run to run, do not count
+  fix         it failed and does not any more
+  other       all else: a skip, something broken, a case that is new and passes, or that has gone
+
+Exit codes:
+  0  nothing is worse
+  1  a regression, or a case that fails otherwise
+  2  a file cannot be read
+  3  the new run is broken or was cut short
+  4  nothing ran in the new run";
+
+/// How a comparison is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// Two tables and a line
+    Terminal,
+    /// The same as Markdown, for a comment on a change
+    Markdown,
+    /// One JSON document
+    Json,
+}
 
 /// Renders records.
 pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
@@ -65,6 +92,10 @@ fn outcome(runs: &[Run]) -> u8 {
 /// Compares two runs.
 pub(super) fn compare(args: &Compare, terminal: Terminal) -> Result<u8, Trouble> {
     let comparison = Comparison::of(&read(&args.old)?, &read(&args.new)?);
-    compare::write(&mut terminal.out().lock(), &comparison)?;
+    match args.format {
+        Form::Terminal => compare::write(&mut terminal.out().lock(), &comparison)?,
+        Form::Markdown => compare::markdown(&mut io::stdout().lock(), &comparison)?,
+        Form::Json => compare::json(io::stdout().lock(), &comparison)?,
+    }
     Ok(comparison.outcome().exit_code())
 }

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use harness::case::Case;
 use harness::plan::{Plan, plan, programs};
 use harness::record::Run as Records;
-use harness::record::{CaseRecord, FORMAT, Footer, Header, Standing};
+use harness::record::{CaseRecord, FORMAT, Footer, Header, Part, Standing};
 use harness::run::skipped;
 use harness::suite::Suite;
 use reports::compare::{self, Comparison};
@@ -26,6 +26,7 @@ use super::files::{self, Folder};
 use super::progress::Progress;
 use super::render::Render;
 use super::rounds::Rounds;
+use super::shard::{self, Shard};
 use super::targets::{self, Opener, Unopened, Wanted};
 use super::{
     Deviations, ENVIRONMENT, FAILED, Format, INTERRUPTED, NOTHING_RAN, Run, Terminal, Trouble, USAGE,
@@ -36,7 +37,10 @@ use super::{
 pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
     let suite = args.source.load()?;
     let mut cases = choose(&suite, &args.filters).map_err(Trouble::Usage)?;
-    cases.retain(|case| args.shard.is_none_or(|shard| shard.has(case)));
+    let shard = args.shard.map(|wish| settled(wish, terminal)).transpose()?;
+    let part = shard.map(|shard| shard.part(&cases));
+    cases.retain(|case| shard.is_none_or(|shard| shard.has(case)));
+    let shard_kernels = args.shard_kernels.map(|wish| settled(wish, terminal)).transpose()?;
 
     let stop = Arc::new(Stop::new().map_err(environment)?);
     on_signals(Arc::clone(&stop), INTERRUPTED.into()).map_err(environment)?;
@@ -44,12 +48,17 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
     if let Order::Random(Some(seed)) = order {
         terminal.note(format_args!("the order is random:{seed}"));
     }
-    let wanted = targets::find(&args.targets, terminal, &stop)?;
+    let wanted = targets::find_some(&args.targets, shard_kernels, terminal, &stop)?;
     let opener = Opener::new(&args.targets, all_programs(&cases), Arc::clone(&stop), terminal);
-    let session = Session { args, suite: &suite, cases: &cases, order, stop: &stop, terminal };
+    let session = Session { order, part, ..Session::new(args, &suite, &cases, &stop, terminal) };
     match wanted.as_slice() {
-        [] => Ok(INTERRUPTED),
-        [one] => {
+        [] if shard_kernels.is_none() || stop.is_asked() => Ok(INTERRUPTED),
+        [] => {
+            terminal.note("there are fewer kernels than shards: this one has none");
+            Ok(NOTHING_RAN)
+        }
+        // One of many has its folder however many fall to this machine.
+        [one] if shard_kernels.is_none() => {
             let pool = match opener.open(one) {
                 Ok(pool) => pool,
                 Err(Unopened::Stopped) => return Ok(INTERRUPTED),
@@ -63,17 +72,38 @@ pub(super) fn run(args: &Run, terminal: Terminal) -> Result<u8, Trouble> {
     }
 }
 
+/// The part that is wanted; where nobody has named it, that is said.
+fn settled(wish: shard::Wish, terminal: Terminal) -> Result<Shard, Trouble> {
+    let (shard, from) = wish.settled()?;
+    if let Some(from) = from {
+        terminal.note(format_args!("this is shard {shard}, by {from}"));
+    }
+    Ok(shard)
+}
+
 /// One call of `skc run`, whatever it tests.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     args: &'a Run,
     suite: &'a Suite,
     cases: &'a [&'a Case],
     order: Order,
+    part: Option<Part>,
     stop: &'a Stop,
     terminal: Terminal,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Of these cases.
+    pub(super) fn new(
+        args: &'a Run,
+        suite: &'a Suite,
+        cases: &'a [&'a Case],
+        stop: &'a Stop,
+        terminal: Terminal,
+    ) -> Session<'a> {
+        Session { args, suite, cases, order: args.order, part: None, stop, terminal }
+    }
+
     /// The records that a run is held against.
     fn baseline(&self, path: Option<&Path>) -> Result<Option<Records>, Trouble> {
         let mut baseline = path.map(files::read).transpose()?;
@@ -87,7 +117,7 @@ impl Session<'_> {
     }
 
     /// Plays everything on one target, and gives what came of it and the exit code.
-    fn test(
+    pub(super) fn test(
         &self,
         wanted: &Wanted,
         pool: Pool,
@@ -234,6 +264,7 @@ impl<'a> Book<'a> {
             target: pool.target().clone(),
             started,
             cases: session.cases.len(),
+            part: session.part.clone(),
             command: Some(repeat(args, wanted)),
         };
         let options = terminal::Options { verbose: args.verbose, repeat: repeat(args, wanted) };

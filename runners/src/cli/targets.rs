@@ -19,6 +19,7 @@ use vm_images::programs::Programs;
 use vm_images::{Kernel, Store, manifest};
 
 use super::fetching::Fetching;
+use super::shard::Shard;
 use super::{Targets, Terminal, Trouble};
 
 /// The name of the running kernel.
@@ -49,6 +50,16 @@ enum How {
 /// Finds what the command line asks for; kernels that are not there are fetched. What cannot be had is
 /// an error only where nothing else is asked for.
 pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Result<Vec<Wanted>, Trouble> {
+    find_some(args, None, terminal, stop)
+}
+
+/// The same, for the kernels of a shard.
+pub(super) fn find_some(
+    args: &Targets,
+    shard: Option<Shard>,
+    terminal: Terminal,
+    stop: &Arc<Stop>,
+) -> Result<Vec<Wanted>, Trouble> {
     if let Some(command) = &args.reach.command {
         // Who wrote it wrong need not wait for kernels to be told.
         args.reach.runner(command)?;
@@ -59,7 +70,8 @@ pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Resu
         ALL => manifest::all().map(|entry| entry.name.clone()).collect(),
         name => vec![name.to_owned()],
     });
-    for reference in names {
+    let names = names.enumerate().filter(|(place, _)| shard.is_none_or(|shard| shard.has_place(*place)));
+    for (_, reference) in names {
         if stop.is_asked() {
             return Ok(Vec::new());
         }
@@ -83,7 +95,7 @@ pub(super) fn find(args: &Targets, terminal: Terminal, stop: &Arc<Stop>) -> Resu
         let option = Some(args.reach.options().trim().to_owned());
         wanted.push(Wanted { name, option, how: How::Command(command.clone()) });
     }
-    if wanted.is_empty() {
+    if wanted.is_empty() && shard.is_none() {
         wanted.push(Wanted { name: HOST.into(), option: None, how: How::Host });
     }
     Ok(wanted)

@@ -6,6 +6,7 @@ mod deviations;
 mod fixture;
 mod files;
 mod filters;
+mod shards;
 mod stop;
 
 use rstest::rstest;
