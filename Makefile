@@ -1,12 +1,13 @@
 # make run    the suite on this kernel          make test    every test of the project
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
 # make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
+# make results   the suite on every kernel of the catalogue and on gVisor, published in reports/results and the README
 # make consumers  the programs that read our formats, for the tests, into target/consumers
 #
 # All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
 # `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
-.PHONY: run test bench bless needs helpers consumers
+.PHONY: run test bench bless results needs helpers consumers
 .DEFAULT_GOAL := run
 
 SKC_ARGS ?=
@@ -51,6 +52,11 @@ target/consumers/installed: reports/tests/consumers/requirements.txt
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@{ python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<; } \
 	    >$(@D).log 2>&1 && cp $< $@ && rm $(@D).log || echo "Not installed: $(@D) (see $(@D).log)" >&2
+
+results: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc qemu-system-x86_64:qemu-system-x86
+results: needs helpers
+	cargo build --release --locked --package runners
+	cargo run --quiet --release --locked --package runners --example results
 
 bless:
 	SKC_BLESS=1 INSTA_UPDATE=always cargo test --locked --package harness --package reports

@@ -11,7 +11,7 @@ use harness::record::{CaseRecord, Run, Standing};
 use harness::requirement::{Level, Requirement};
 use serde::Serialize;
 
-use crate::status::{Merit, Status};
+use crate::status::{Merit, SIGNS, Status};
 use crate::summary::{Outcome, Summary};
 use crate::target_line;
 use crate::text::counted;
@@ -32,19 +32,6 @@ pub struct Page<'a> {
     /// The text of the file of a case, if it is known.
     pub source: &'a dyn Fn(&str) -> Option<&'a str>,
 }
-
-/// The sign and the letter of each status, the worst first: a row that stands for several cases shows the
-/// first of these that one of them came to.
-const SIGNS: [(Status, &str, char); 8] = [
-    (Status::Crash, "☠", 'c'),
-    (Status::Fail, "✗", 'f'),
-    (Status::Timeout, "◷", 't'),
-    (Status::UnexpectedPass, "!", 'u'),
-    (Status::Broken, "?", 'b'),
-    (Status::Deviation, "≠", 'd'),
-    (Status::Pass, "✓", 'p'),
-    (Status::Skip, "–", 's'),
-];
 
 /// The letter of a case that a run does not have.
 const ABSENT: char = '.';

@@ -19,6 +19,7 @@ pub mod json;
 pub mod html;
 mod markdown;
 pub mod job_summary;
+pub mod matrix;
 pub mod coverage;
 pub mod deviations;
 pub mod compare;

@@ -132,6 +132,19 @@ impl Status {
     }
 }
 
+/// In tables of many cells: the sign and the letter of each status, the worst first. What stands for several cases
+/// shows the first of these that one of them came to.
+pub(crate) const SIGNS: [(Status, &str, char); 8] = [
+    (Status::Crash, "☠", 'c'),
+    (Status::Fail, "✗", 'f'),
+    (Status::Timeout, "◷", 't'),
+    (Status::UnexpectedPass, "!", 'u'),
+    (Status::Broken, "?", 'b'),
+    (Status::Deviation, "≠", 'd'),
+    (Status::Pass, "✓", 'p'),
+    (Status::Skip, "–", 's'),
+];
+
 /// Why a record came to its status, for the formats that have one line for it; a plain pass has no
 /// reason. The text is as the record has it.
 pub fn reason(record: &CaseRecord) -> Option<String> {

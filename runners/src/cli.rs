@@ -357,6 +357,10 @@ enum Rendering {
     Tmt,
     /// Markdown for the summary of a CI job, of all runs, in the 1 MiB that GitHub shows
     Markdown,
+    /// Chapters by targets as Markdown: what the cases of each chapter came to on each target, for a README
+    Matrix,
+    /// The same as one JSON document
+    MatrixJson,
     /// All runs as one page for a browser, which needs no other file
     Html,
     /// The recorded deviations, as Markdown that can be sent to those whom they concern
@@ -375,7 +379,7 @@ impl Rendering {
             Rendering::Kcidb => Some(Format::Kcidb),
             Rendering::Tmt => Some(Format::Tmt),
             Rendering::Markdown => Some(Format::Markdown),
-            Rendering::Html | Rendering::Deviations => None,
+            Rendering::Matrix | Rendering::MatrixJson | Rendering::Html | Rendering::Deviations => None,
         }
     }
 }

@@ -1,13 +1,10 @@
 //! Workers at the other end of a command, whatever the command does: a result, or a reason why there is none.
 
+mod gvisor;
 mod marked;
 
-use std::env::{self, JoinPathsError};
-use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
-use std::iter;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -15,17 +12,12 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tempfile::TempDir;
-use vm_images::Store;
 
+use gvisor::{GVISOR, WITH_KEYRINGS, fetched, installed, path_with};
 use marked::await_processes;
-use vm_images::acquire::package;
 
 /// A case that plays everywhere.
 const CASE: &str = "join/anonymous";
-/// A sandbox that is an implementation of its own, and the date of its first release with session keyrings.
-const GVISOR: &str = "runsc --network=none do";
-const WITH_KEYRINGS: &str = "20240729";
 /// How long processes may take to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -111,7 +103,7 @@ fn main() -> ExitCode {
         ),
     ];
     trials.push(Trial::ignorable_test("an_implementation_without_keys", || {
-        Ok(match installed_gvisor() {
+        Ok(match installed() {
             Err(why) => Completion::ignored_with(why),
             Ok(version) if *version >= *WITH_KEYRINGS => {
                 Completion::ignored_with(format!("runsc {version} has session keyrings"))
@@ -123,16 +115,16 @@ fn main() -> ExitCode {
         })
     }));
     trials.push(Trial::ignorable_test("gvisor_deviates_as_recorded", || {
-        let fetched = match installed_gvisor() {
+        let folder = match installed() {
             Err(why) => return Ok(Completion::ignored_with(why)),
             Ok(version) if *version >= *WITH_KEYRINGS => None,
-            Ok(_) => match fetched_gvisor() {
+            Ok(_) => match fetched() {
                 Ok(folder) => Some(folder),
                 Err(why) => return Ok(Completion::ignored_with(why)),
             },
         };
         let mut run = skc(&["--command", GVISOR]);
-        if let Some(folder) = &fetched {
+        if let Some(folder) = &folder {
             run.env("PATH", path_with(&folder.path().join("usr/bin"))?);
         }
         comes_to(&mut run, 0, "\ngvisor ")?;
@@ -159,42 +151,6 @@ fn in_a_root(name: &str, command: &'static str, code: i32, told: &'static str) -
         ends(&["--command", &command, "--program", "/skc", CASE], code, told)?;
         Ok(Completion::Completed)
     })
-}
-
-/// The date of the runsc(8) that is installed, or why it cannot be used.
-fn installed_gvisor() -> Result<String, String> {
-    let Ok(output) = Command::new("runsc").arg("--version").output() else {
-        return Err("runsc is not installed".into());
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let date = text.split(|char: char| !char.is_ascii_digit()).find(|word| word.len() == 8);
-    let works = Command::new("runsc").args(["--network=none", "do", "true"]).output();
-    match date {
-        None => Err("runsc does not tell its version".into()),
-        Some(_) if !works.is_ok_and(|output| output.status.success()) => {
-            Err("runsc does not work here".into())
-        }
-        Some(date) => Ok(date.to_owned()),
-    }
-}
-
-/// A runsc(8) that has session keyrings, unpacked, or why there is none.
-fn fetched_gvisor() -> Result<TempDir, String> {
-    let store = Store::of_user().map_err(|error| error.to_string())?;
-    let package = package(&store, "trixie", "runsc", None, &mut |_| ControlFlow::Continue(()));
-    let package = package.map_err(|error| error.to_string())?;
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let unpacked = Command::new("dpkg-deb").arg("--extract").args([&package.path, folder.path()]).status();
-    match unpacked {
-        Ok(status) if status.success() => Ok(folder),
-        other => Err(format!("{} cannot be unpacked: {other:?}", package.path.display())),
-    }
-}
-
-/// The search path with a folder before all others.
-fn path_with(folder: &Path) -> Result<OsString, JoinPathsError> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(iter::once(folder.to_owned()).chain(env::split_paths(&path)))
 }
 
 fn skc(args: &[&str]) -> Command {

@@ -11,6 +11,7 @@ mod junit;
 mod kcidb;
 mod ktap;
 mod lava;
+mod matrix;
 mod suite;
 mod summary;
 mod terminal;

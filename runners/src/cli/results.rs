@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use harness::record::Run;
 use reports::compare::{self, Comparison};
 use reports::kcidb::{self, Submission};
+use reports::matrix::Matrix;
 use reports::summary::{Outcome, Summary};
 use reports::{job_summary, target_line, terminal};
 
@@ -51,9 +52,12 @@ pub(super) fn report(args: &Report, terminal: Terminal) -> Result<u8, Trouble> {
     }
     let runs = read_all(&args.records)?;
     let Some(format) = args.format.of_run() else {
-        let suite = args.suite()?;
         let mut out = io::stdout().lock();
-        page(&mut out, &suite, &runs)?;
+        match args.format {
+            Rendering::Matrix => Matrix::of(&runs).markdown(&mut out)?,
+            Rendering::MatrixJson => Matrix::of(&runs).json(&mut out)?,
+            _ => page(&mut out, &args.suite()?, &runs)?,
+        }
         out.flush()?;
         return Ok(0);
     };
