@@ -11,6 +11,7 @@ mod files;
 mod fetching;
 mod inspect;
 mod kernels;
+mod lava;
 mod merge;
 mod page;
 mod progress;
@@ -150,9 +151,18 @@ enum Command {
     /// Play the suite against kernels that are wrong on purpose, and say what it catches
     #[command(after_help = selfcheck::HELP)]
     Selfcheck(selfcheck::Selfcheck),
+    /// Write a job for LAVA, and the files of a machine that plays the suite by itself
+    #[command(after_help = lava::HELP)]
+    LavaJob(lava::LavaJob),
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
+    /// Invalidate the user keyrings of this user, on a machine that plays by itself
+    #[command(hide = true)]
+    ForgetUserKeyrings,
+    /// Print standard input as lines of the kernel's log
+    #[command(hide = true)]
+    Print,
     /// Start a program that ends with whoever asked for it
     #[command(hide = true)]
     Guard {
@@ -272,6 +282,9 @@ struct Targets {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t = Wish::Auto)]
     accel: Wish,
+    /// Lead the worker that is this machine's init
+    #[arg(long, hide = true, conflicts_with_all = ["kernel", "command"])]
+    alone: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -534,7 +547,12 @@ pub(crate) fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::check_config(&args, terminal),
         Command::Schema { of } => inspect::schema(of),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),
+        Command::LavaJob(args) => lava::write(&args, terminal),
         Command::Worker => return work(),
+        Command::ForgetUserKeyrings => {
+            runners::alone::forget_user_keyrings().map(|()| 0).map_err(environment)
+        }
+        Command::Print => runners::alone::print(io::stdin().lock()).map(|()| 0).map_err(Trouble::Output),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
         Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),
     };

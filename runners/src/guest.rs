@@ -15,6 +15,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
+use crate::alone;
 use crate::console::TAINTED;
 
 /// The line by which the guest says on its port that it waits for orders.
@@ -31,8 +32,12 @@ pub fn is_guest() -> bool {
     process::id() == 1 && std::env::args_os().next().is_some_and(|name| name == "/init")
 }
 
-/// Serves as a worker until it is told to end, and then ends the machine.
+/// Serves as a worker until it is told to end, and then ends the machine. Or plays by itself, if that is what the
+/// machine is for.
 pub fn main() -> ! {
+    if alone::is_alone() {
+        alone::main();
+    }
     if let Err(error) = serve() {
         // The console is all that is left to say it on.
         let _ = writeln!(io::stderr(), "{UNFIT}{error}");
@@ -64,20 +69,21 @@ fn serve() -> io::Result<()> {
 }
 
 /// What the kernel counts against itself, as a sum of flags.
-fn tainted() -> Option<String> {
+pub(crate) fn tainted() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/tainted").ok().map(|flags| flags.trim().to_owned())
 }
 
 /// Has the kernel print a line, as if it were a critical one of its own.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // Without /dev/kmsg nothing is said, which whoever listens will find.
     if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
-        let _ = writeln!(log, "<2>{line}");
+        // What is written at once is one line of the log, and the level that it begins with is its own.
+        let _ = log.write_all(format!("<2>{line}\n").as_bytes());
     }
 }
 
 /// Mounts what every system has.
-fn mounts() -> io::Result<()> {
+pub(crate) fn mounts() -> io::Result<()> {
     // Without CONFIG_DEVTMPFS the nodes that came with the initramfs have to do.
     let _ = mount_new("devtmpfs", "/dev");
     mount_new("proc", "/proc").map_err(|error| {

@@ -6,6 +6,7 @@
 pub mod guard;
 pub mod console;
 pub mod guest;
+pub mod alone;
 pub mod command;
 pub mod local;
 pub(crate) mod machine;
@@ -39,6 +40,11 @@ pub trait Runner: Send + Sync {
     /// If each worker has a machine of its own, which costs little to replace, and which a case may kill
     /// or leave unfit for the next.
     fn has_machines(&self) -> bool {
+        false
+    }
+
+    /// If there is one machine and no other in its place: what a case leaves on it stays there.
+    fn is_one_machine(&self) -> bool {
         false
     }
 

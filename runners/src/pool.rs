@@ -152,6 +152,11 @@ impl Pool {
         }
     }
 
+    /// If what a case leaves on the machine stays there for the next, because there is no other machine.
+    pub fn keeps_marks(&self) -> bool {
+        self.runner.is_one_machine()
+    }
+
     /// What the workers test.
     pub fn target(&self) -> &Target {
         &self.target

@@ -206,6 +206,9 @@ fn play(args: &Run, pool: &Pool, plans: &[Plan], order: Order, book: &mut Book) 
     let rounds = (0..args.repeat).flat_map(|round| {
         let mut plans = plans.to_vec();
         order.sort(&mut plans, round);
+        if pool.keeps_marks() {
+            plans.sort_by_key(|plan| plan.stage.marks);
+        }
         plans
     });
     let mut progress = Progress::new(book.terminal, all);

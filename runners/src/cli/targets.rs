@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use harness::stage::files;
 use harness::target::HELPERS;
+use runners::alone::Alone;
 use runners::interrupt::Stop;
 use runners::local::Local;
 use runners::pool::Pool;
@@ -14,7 +15,7 @@ use runners::qemu::command::Machine;
 use runners::qemu::{Qemu, Wish};
 use runners::remote::Unstarted;
 use runners::uml::Uml;
-use vm_images::initramfs::initramfs;
+use vm_images::initramfs::{Extra, initramfs};
 use vm_images::programs::Programs;
 use vm_images::{Kernel, Store, manifest};
 
@@ -40,6 +41,7 @@ pub(super) struct Wanted {
 
 enum How {
     Host,
+    Alone,
     Uml,
     Kernel(Box<Kernel>),
     Command(String),
@@ -96,9 +98,28 @@ pub(super) fn find_some(
         wanted.push(Wanted { name, option, how: How::Command(command.clone()) });
     }
     if wanted.is_empty() && shard.is_none() {
-        wanted.push(Wanted { name: HOST.into(), option: None, how: How::Host });
+        let how = if args.alone { How::Alone } else { How::Host };
+        wanted.push(Wanted { name: HOST.into(), option: None, how });
     }
     Ok(wanted)
+}
+
+/// A kernel that is to be booted elsewhere; nothing if that was stopped.
+pub(super) fn kernel(
+    reference: &str,
+    terminal: Terminal,
+    stop: &Arc<Stop>,
+) -> Result<Option<Kernel>, Trouble> {
+    if [HOST, UML, ALL].contains(&reference) {
+        return Err(Trouble::Usage(format!("{reference}: only a kernel's image can be booted elsewhere")));
+    }
+    let mut fetching = Fetching::new(terminal, Arc::clone(stop));
+    let found = acquire(reference, &mut fetching);
+    fetching.end();
+    match found {
+        Err(vm_images::Error::Stopped) => Ok(None),
+        found => Ok(Some(found?)),
+    }
 }
 
 fn acquire(reference: &str, fetching: &mut Fetching) -> Result<Kernel, vm_images::Error> {
@@ -140,6 +161,7 @@ impl<'a> Opener<'a> {
     pub(super) fn open(&self, wanted: &Wanted) -> Result<Pool, Unopened> {
         let runner: Box<dyn runners::Runner> = match &wanted.how {
             How::Host => Box::new(Local::new()),
+            How::Alone => Box::new(Alone::new().map_err(trouble)?),
             How::Uml => Box::new(self.user_mode()?),
             How::Kernel(kernel) => Box::new(self.boot(kernel)?),
             How::Command(command) => {
@@ -180,18 +202,22 @@ impl<'a> Opener<'a> {
         Ok(qemu)
     }
 
-    /// The file system that a machine starts with: this program as its process 1, and what the chosen cases
-    /// run, as far as it is installed here.
     fn initramfs(&self) -> Result<Vec<u8>, Unopened> {
-        let program = std::fs::read("/proc/self/exe").map_err(trouble)?;
-        let helper = |name: &String| HELPERS.iter().any(|(helper, _)| helper == name);
-        let found = self.programs.iter().filter_map(|name| {
-            let place = helper(name).then(|| format!("helpers/{name}"));
-            Some((PathBuf::from(files::find(name)?), place))
-        });
-        let programs = Programs::gather(found).map_err(trouble)?;
-        initramfs(&program, &programs.extras()).map_err(trouble)
+        pack(&self.programs, &[]).map_err(trouble)
     }
+}
+
+/// The file system that a machine starts with: this program as its process 1, what the chosen cases
+/// run, as far as it is installed here, and more files.
+pub(super) fn pack(programs: &BTreeSet<String>, more: &[Extra<'_>]) -> std::io::Result<Vec<u8>> {
+    let program = std::fs::read("/proc/self/exe")?;
+    let helper = |name: &String| HELPERS.iter().any(|(helper, _)| helper == name);
+    let found = programs.iter().filter_map(|name| {
+        let place = helper(name).then(|| format!("helpers/{name}"));
+        Some((PathBuf::from(files::find(name)?), place))
+    });
+    let programs = Programs::gather(found)?;
+    initramfs(&program, &[&programs.extras(), more].concat())
 }
 
 fn trouble(error: std::io::Error) -> Unopened {
