@@ -2,12 +2,13 @@
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
 # make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
 # make results   the suite on every kernel of the catalogue and on gVisor, published in reports/results and the README
+# make entrypoints  the suite as others run it, kselftest and tmt, ready to be copied, into target/entrypoints
 # make consumers  the programs that read our formats, for the tests, into target/consumers
 #
 # All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
 # `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
-.PHONY: run test bench bless results needs helpers consumers
+.PHONY: run test bench bless results needs helpers consumers entrypoints
 .DEFAULT_GOAL := run
 
 SKC_ARGS ?=
@@ -42,6 +43,15 @@ target/helpers/skc-pam: LIBRARY = pam
 target/helpers/%: runners/helpers/%.c
 	@mkdir -p $(@D)
 	@cc -O2 -Wall -Wextra -o $@ $< -l$(LIBRARY) 2>$@.log && rm $@.log || echo "Not built: $@ (see $@.log)" >&2
+
+entrypoints: needs helpers
+	cargo build --release --locked --package runners
+	@rm -rf target/$@ && mkdir -p target/$@ && cp -r runners/entrypoints/. target/$@
+	@cp vm-images/config/full.config target/$@/kselftest/session_keyring/config
+	@for folder in kselftest/session_keyring tmt; do \
+	    cp target/*/release/skc target/$@/$$folder && cp -r target/helpers target/$@/$$folder || exit; \
+	done
+	@echo "See the README.md of each folder in target/$@"
 
 # Without them the tests that need them are ignored and say so.
 consumers: MODULES = ensurepip:python3-venv

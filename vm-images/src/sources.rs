@@ -5,16 +5,26 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use crate::acquire::{self, Package};
 use crate::contained::Contained;
 use crate::manifest::catalogue;
 use crate::store::{Store, short};
 use crate::{Doing, Error, Told, deb, failed, tell};
 
-/// What runs tests and reads what they say, below the root of the sources: kunit.py, and what an installation of
-/// kselftest consists of beside the tests themselves.
-const TOOLS: [&str; 3] =
-    ["tools/testing/kunit", "tools/testing/selftests/run_kselftest.sh", "tools/testing/selftests/kselftest"];
+/// What runs tests and reads what they say, below the root of the sources: kunit.py, and what installs and runs
+/// kselftest beside the tests themselves.
+const TOOLS: [&str; 8] = [
+    "scripts/subarch.include",
+    "tools/scripts",
+    "tools/testing/kunit",
+    "tools/testing/selftests/Makefile",
+    "tools/testing/selftests/lib.mk",
+    "tools/testing/selftests/run_kselftest.sh",
+    "tools/testing/selftests/kselftest",
+    "tools/testing/selftests/kselftest_install.sh",
+];
 
 /// How many lines are told of what a program said that failed.
 const TAIL: usize = 12;
@@ -36,11 +46,10 @@ pub(crate) fn suite(source: &str) -> Result<&'static str, Error> {
 /// They are kept in the cache.
 pub fn tools(store: &Store, source: &str, told: &mut Told<'_>) -> Result<PathBuf, Error> {
     let package = acquire::package(store, suite(source)?, source, None, told)?;
-    let kept = store.root().join("packages").join(format!(
-        "{source}_{}_{}_tools",
-        package.version,
-        short(&package.sha256)
-    ));
+    // Other tools of the same sources are other files.
+    let tools: String = Sha256::digest(TOOLS.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{source}_{}_{}_tools-{}", package.version, short(&package.sha256), short(&tools));
+    let kept = store.root().join("packages").join(name);
     if kept.is_dir() {
         return Ok(kept);
     }

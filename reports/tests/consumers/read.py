@@ -66,6 +66,14 @@ def tmt(path):
     return [(result.name, result.result.value) for result in found]
 
 
+def tmt_run(path):
+    """What tmt has at the end of a run: this is its own file, and not what it takes from tests."""
+    import tmt.utils
+
+    with open(path) as file:
+        return [(result["name"], result["result"]) for result in tmt.utils.yaml_to_list(file.read())]
+
+
 def validator(path):
     from jsonschema import Draft202012Validator
 
