@@ -1,5 +1,5 @@
 //! Each format that is for programs, read by the program that it is for: kunit.py of the kernel, junitparser, kcidb-io, tmt,
-//! jsonschema. What each of them counts is what we have, status by status, whatever stands in the texts.
+//! jsonschema, cmark-gfm. What each of them counts is what we have, status by status, whatever stands in the texts.
 //!
 //! Where `make consumers` has not installed them, or the kernel's sources cannot be had, these tests are ignored with
 //! the reason. That the results of tmt go through `tmt run`, and KTAP through kselftest, is for `runners` to show.
@@ -7,6 +7,7 @@
 #[path = "../formats/common.rs"]
 mod common;
 mod kunit;
+mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,6 +27,7 @@ type Counts = BTreeMap<String, usize>;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = kunit::trials();
+    trials.extend(markdown::trials());
     for (name, run) in runs() {
         for (consumer, test) in READERS {
             let run = run.clone();

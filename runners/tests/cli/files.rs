@@ -15,7 +15,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_report_is_seven_whole_files() {
+fn a_report_is_ten_whole_files() {
     let suite = Suite::new();
     let folder = suite.beside("new/out");
     // Twice: the second run replaces what the first left.
@@ -28,15 +28,25 @@ fn a_report_is_seven_whole_files() {
                 "coverage.md",
                 "index.html",
                 "junit.xml",
+                "kcidb.json",
                 "records.jsonl",
                 "report.json",
-                "report.ktap"
+                "report.ktap",
+                "results.yaml",
+                "summary.md"
             ]
         );
         assert_eq!(fs::read_to_string(Path::new(&folder).join("report.json")).unwrap(), output.out);
     }
     let read = |name: &str| fs::read_to_string(Path::new(&folder).join(name)).unwrap();
-    for (format, name) in [("ktap", "report.ktap"), ("junit", "junit.xml"), ("json", "report.json")] {
+    for (format, name) in [
+        ("ktap", "report.ktap"),
+        ("junit", "junit.xml"),
+        ("json", "report.json"),
+        ("kcidb", "kcidb.json"),
+        ("tmt", "results.yaml"),
+        ("markdown", "summary.md"),
+    ] {
         let rendered = skc(&["report", &folder, "--format", format]);
         assert_eq!(rendered.out, read(name));
         assert_eq!(rendered.code, 1);
@@ -55,7 +65,21 @@ fn several_kernels_have_a_folder_each_and_one_overview() {
     let folder = suite.beside("all");
     let output = suite.run(&["good", "--kernel", "host", "--kernel", "host", "--report", &folder]);
     assert_eq!(output.code, 0, "{}{}", output.out, output.err);
-    assert_eq!(names(Path::new(&folder)), ["coverage.json", "coverage.md", "host", "host-2", "index.html"]);
+    assert_eq!(
+        names(Path::new(&folder)),
+        ["coverage.json", "coverage.md", "host", "host-2", "index.html", "kcidb.json", "summary.md"]
+    );
+    // Two runs of one kernel, each with the same two cases.
+    let read = |name: &str| fs::read_to_string(Path::new(&folder).join(name)).unwrap();
+    let kcidb: serde_json::Value = serde_json::from_str(&read("kcidb.json")).unwrap();
+    let count = |what: &str| kcidb[what].as_array().unwrap().len();
+    assert_eq!((count("builds"), count("tests")), (1, 4));
+    assert_eq!(read("summary.md").matches("| passed | 2 |").count(), 2);
+    for (format, name) in [("kcidb", "kcidb.json"), ("markdown", "summary.md")] {
+        assert_eq!(skc(&["report", &folder, "--format", format]).out, read(name));
+    }
+    let refused = skc(&["report", &folder, "--format", "tmt"]);
+    assert!(refused.code == 2 && refused.err.contains("of 2 runs"), "{}", refused.err);
     let json = fs::read_to_string(Path::new(&folder).join("coverage.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["targets"].as_array().unwrap().len(), 2);
@@ -127,5 +151,36 @@ fn what_are_no_records_is_said_to_be_none() {
         let output = skc(&["report", path]);
         assert_eq!(output.code, 2);
         assert!(output.err.contains(path), "{}", output.err);
+    }
+}
+
+#[test]
+fn results_are_submitted_by_whom_they_are_said_to_be() {
+    let suite = Suite::new();
+    let folder = suite.beside("mine");
+    suite.run(&["good", "--report", &folder]);
+    let render = |args: &[&str]| skc(&[&["report", &folder, "--format", "kcidb"], args].concat());
+    let output = render(&["--origin", "my_ci", "--build", "other:17"]);
+    let document: serde_json::Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!(
+        (&document["tests"][0]["origin"], &document["tests"][0]["build_id"]),
+        (&"my_ci".into(), &"other:17".into())
+    );
+    for (args, told) in [(["--origin", "My CI"], "`My CI`"), (["--build", "17"], "ORIGIN:NAME")] {
+        let refused = render(&args);
+        assert!(refused.code == 2 && refused.err.contains(told), "{}", refused.err);
+    }
+}
+
+#[test]
+fn schemas_are_those_that_are_published() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (of, file) in [
+        ("records", "reports/schema/records.schema.json"),
+        ("report", "reports/schema/report.schema.json"),
+        ("case", "cases/case.schema.json"),
+    ] {
+        let output = skc(&["schema", of]);
+        assert_eq!((output.code, output.out), (0, fs::read_to_string(root.join(file)).unwrap()));
     }
 }

@@ -117,7 +117,8 @@ fn the_cases_of_the_program_are_well_formed() {
 #[case::list(&["list", "--help"], &["A FILTER is", "--why"])]
 #[case::compare(&["compare", "--help"], &["1  a regression"])]
 #[case::coverage(&["coverage", "--help"], &["[RECORDS]... [FILTER]...", "'CVE-*'", "not played", "Exit codes:", "--summary"])]
-#[case::report(&["report", "--help"], &["--format deviations", "Exit codes:"])]
+#[case::report(&["report", "--help"], &["--format deviations", "Exit codes:", "--origin", "kcidb", "results.yaml"])]
+#[case::schema(&["schema", "--help"], &["records.jsonl", "It changes when a reader has to"])]
 fn the_help_teaches(#[case] args: &[&str], #[case] parts: &[&str]) {
     let output = skc(args);
     assert_eq!(output.code, 0);
@@ -177,6 +178,16 @@ fn every_format_is_what_it_says() {
     let junit = suite.run(&["--format", "junit"]);
     assert!(junit.out.starts_with("<?xml"), "{}", junit.out);
     assert_eq!((json["summary"]["outcome"].as_str(), ktap.code, junit.code), (Some("failed"), 1, 1));
+    let lava = suite.run(&["--format", "lava"]);
+    assert_eq!(lava.out.matches("<LAVA_SIGNAL_TESTCASE ").count(), 6, "{}", lava.out);
+    assert!(lava.out.contains("TEST_CASE_ID=known__deviates RESULT=pass>"), "{}", lava.out);
+    assert!(lava.out.ends_with("<LAVA_SIGNAL_TESTSET STOP>\n"), "{}", lava.out);
+    let kcidb: serde_json::Value = serde_json::from_str(&suite.run(&["--format", "kcidb"]).out).unwrap();
+    assert_eq!(kcidb["tests"].as_array().unwrap().len(), 6);
+    let tmt = suite.run(&["--format", "tmt"]).out;
+    assert_eq!(tmt.lines().filter(|line| line.starts_with("- name: \"/")).count(), 6, "{tmt}");
+    let markdown = suite.run(&["--format", "markdown"]).out;
+    assert!(markdown.starts_with("## linux ") && markdown.contains("| failed | 1 |"), "{markdown}");
 }
 
 #[test]
