@@ -144,3 +144,27 @@ impl Cases {
         self.0.path()
     }
 }
+
+/// The script that makes and enters the system in which engines are.
+const ENGINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/entrypoints/engines");
+
+/// Why no engine can be started here.
+pub(crate) fn no_engines() -> Option<String> {
+    static MISSING: OnceLock<Option<String>> = OnceLock::new();
+    let find = || {
+        if !nix::unistd::geteuid().is_root() {
+            return Some("only root can start engines in a system of their own".into());
+        }
+        let found = run(Command::new(ENGINES).arg("where"));
+        (found.code != 0).then(|| found.last_line().trim_start_matches("engines: ").to_owned())
+    };
+    MISSING.get_or_init(find).clone()
+}
+
+/// Runs a command in a throw-away copy of the system with engines, where this folder is /out.
+pub(crate) fn engine(out: &Path, words: &[&str], limit: Duration) -> Result<Output, Failed> {
+    let before: [OsString; 4] =
+        ["env".into(), format!("OUT={}", out.display()).into(), ENGINES.into(), "run".into()];
+    let words: Vec<OsString> = before.into_iter().chain(words.iter().map(OsString::from)).collect();
+    run_guarded(&words, limit)
+}
