@@ -6,6 +6,7 @@ mod check_config;
 mod choose;
 mod coverage;
 mod deviations;
+mod export;
 mod files;
 mod fetching;
 mod inspect;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use harness::case::Version;
 use harness::case::diagnostic::Diagnostic;
 use harness::case::step::duration;
 use harness::suite::Suite;
@@ -118,6 +120,8 @@ enum Command {
     List(List),
     /// Show a case with the requirements that it covers
     Show(Show),
+    /// Write a case as a program in C that needs nothing else, or as a trace of its system calls
+    Export(Export),
     /// Say for each requirement which cases cover it, and what came of them
     #[command(after_help = coverage::HELP, override_usage = "skc coverage [OPTIONS] [RECORDS]... [FILTER]...")]
     Coverage(coverage::Coverage),
@@ -379,6 +383,23 @@ struct Show {
 }
 
 #[derive(Args)]
+struct Export {
+    /// The id of the case, as in parent/multi-threaded
+    #[arg(value_name = "CASE")]
+    case: String,
+    #[command(flatten)]
+    source: Source,
+    /// Which Linux the outcomes are of [default: the running one]
+    #[arg(long = "for", value_name = "VERSION", value_parser = version)]
+    linux: Option<Version>,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    let number = text.strip_prefix("linux-").unwrap_or(text);
+    Version::parse(number).ok_or_else(|| "a version is written linux-6.12 or 6.12".into())
+}
+
+#[derive(Args)]
 struct Report {
     /// Files of records, folders that `skc run --report` wrote, or folders of such folders; parts of one run
     /// are put together
@@ -459,6 +480,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => inspect::check(&args, terminal),
         Command::List(args) => inspect::list(&args, terminal),
         Command::Show(args) => show::show(&args, terminal),
+        Command::Export(args) => export::export(&args, terminal),
         Command::Coverage(args) => coverage::coverage(&args, terminal),
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),
