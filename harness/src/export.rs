@@ -4,6 +4,7 @@
 //! What each operation is in system calls comes from [`crate::actor::perform`], so a new one needs nothing here.
 //! The fixed part of the program is C below `runtime/`.
 
+mod bundle;
 mod c;
 mod deed;
 mod head;
@@ -13,8 +14,10 @@ mod runtime;
 mod script;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
+pub use self::bundle::bundles;
 use crate::case::{Case, Prerequisite, Version};
 use crate::plan::{Plan, plan, programs};
 use crate::suite::Suite;
@@ -58,20 +61,42 @@ pub fn settled(case: &Case, version: Version) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// The C program that plays a case as it is planned.
-pub fn program(suite: &Suite, case: &Case, plan: &Plan, version: Version) -> Result<String, Refusal> {
+/// A case as a program in C. Shown, it is the file.
+#[derive(Clone, Debug)]
+pub struct Program {
+    case: String,
+    head: String,
+    own: c::Own,
+    /// The function that skips the case where something is missing.
+    needs: String,
+}
+
+/// The program that plays a case as it is planned for a version of Linux.
+pub fn program(suite: &Suite, case: &Case, plan: &Plan, version: Version) -> Result<Program, Refusal> {
     let script = script::script(plan)?;
-    let own = c::own(plan, &script)?;
-    let needs = head::needs(case, plan);
-    let words = format!("{}\n{}\n{}\n{needs}", own.constants, own.text, own.hints);
-    let head = head::head(suite, case, version);
-    let runtime = runtime::chosen(&words);
-    // What the program asks of the machine stands before the runtime's main, which calls it.
-    let main = runtime.rfind("static void play(void);").unwrap_or(runtime.len());
-    let (before, after) = runtime.split_at(main);
-    Ok(format!(
-        "{head}{before}{needs}\n{after}\n/*\n * The case.\n */\n{}",
-        own.text
-    )
-    .replacen("/* Exit statuses;", &format!("{}\n/* Exit statuses;", own.constants), 1))
+    Ok(Program {
+        case: case.id.clone(),
+        head: head::head(suite, case, version),
+        own: c::own(plan, &script)?,
+        needs: head::needs(case, plan),
+    })
+}
+
+/// A mark in the runtime, behind which the rest of it relies on what the case has.
+const CAST: &str = "/* Actors that exist before the first step. */\n";
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [self.own.text.as_str(), &self.needs, &self.own.hints.join(" ")].join("\n");
+        let runtime = runtime::chosen(&words);
+        let (first, last) = runtime.split_once(CAST).unwrap_or((&runtime, ""));
+        let includes = first.find("/* Exit statuses;").unwrap_or(0);
+        let (includes, first) = first.split_at(includes);
+        f.write_str(&self.head)?;
+        f.write_str(includes)?;
+        let name = c::literal(self.case.as_bytes());
+        head::constants(f, &name, &self.own.sizes, &self.own.constants)?;
+        f.write_str(first)?;
+        write!(f, "{}\n{CAST}{last}\n/*\n * The case.\n */\n{}", self.needs, self.own.text)
+    }
 }

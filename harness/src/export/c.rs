@@ -19,14 +19,31 @@ use crate::value::Errno;
 /// The longest line before it is broken.
 const WIDTH: usize = 110;
 
-/// The case's part of the program.
+/// The case's part of a program.
+#[derive(Clone, Debug)]
 pub(super) struct Own {
-    /// Sizes and constants, which stand before the runtime.
-    pub(super) constants: String,
-    /// Actors and steps, which stand behind it.
+    pub(super) sizes: Sizes,
+    /// Constants of linux/keyctl.h.
+    pub(super) constants: BTreeMap<String, i64>,
+    /// The actors and the steps.
     pub(super) text: String,
     /// Words that choose chunks of the runtime and stand nowhere.
-    pub(super) hints: String,
+    pub(super) hints: &'static [&'static str],
+}
+
+/// What the runtime has to have room for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Actors before the first step.
+    pub(super) cast: usize,
+    /// Actors in all.
+    pub(super) actors: usize,
+    pub(super) variables: usize,
+    /// Bytes that texts and buffers take.
+    pub(super) arena: usize,
+    /// How long a call may take, and all of the case, in nanoseconds.
+    pub(super) call: u128,
+    pub(super) case: u128,
 }
 
 /// Writes the case's part.
@@ -39,28 +56,26 @@ pub(super) fn own(plan: &Plan, script: &Script) -> Result<Own, Refusal> {
         text += &writer.line(line)?;
     }
     text += "}\n";
-    let mut hints = String::new();
-    if plan.stage.proc || text.contains("leave_zombie(") || text.contains("murder(") {
-        hints += " use_proc";
-    }
-    if plan.stage.files {
-        hints += " use_files";
-    }
-    if plan.actors.iter().any(|actor| actor.userns.is_some()) {
-        hints += " nested";
-    }
-    let actors = plan.actors.len() + script.born.len();
-    let mut constants = String::new();
-    writeln!(constants, "#define CASE {}", literal(plan.case.as_bytes()))?;
-    writeln!(constants, "enum {{ CAST = {}, ACTORS = {actors} }};\t/* before the first step; in all */", plan.actors.len())?;
-    writeln!(constants, "enum {{ VARIABLES = {}, ARENA = {} }};", script.variables.len(), arena(script.room))?;
-    writeln!(constants, "#define TIME_LIMIT {}ULL\t/* of a call, in nanoseconds */", plan.step_limit.as_nanos())?;
-    writeln!(constants, "#define CASE_LIMIT {}ULL", plan.limit.as_nanos())?;
-    if !writer.constants.is_empty() {
-        let list = writer.constants.iter().map(|(name, number)| format!("{name} = {number}"));
-        writeln!(constants, "enum {{ /* as linux/keyctl.h has them */\n\t{}\n}};", list.collect::<Vec<_>>().join(",\n\t"))?;
-    }
-    Ok(Own { constants, text, hints })
+    let userns = plan.actors.iter().any(|actor| actor.userns.is_some());
+    let hints: &[&str] = match (plan.stage.proc, plan.stage.files, userns) {
+        (true, true, true) => &["with_proc", "with_files", "nested"],
+        (true, true, false) => &["with_proc", "with_files"],
+        (true, false, true) => &["with_proc", "nested"],
+        (true, false, false) => &["with_proc"],
+        (false, true, true) => &["with_files", "nested"],
+        (false, true, false) => &["with_files"],
+        (false, false, true) => &["nested"],
+        (false, false, false) => &[],
+    };
+    let sizes = Sizes {
+        cast: plan.actors.len(),
+        actors: plan.actors.len() + script.born.len(),
+        variables: script.variables.len(),
+        arena: arena(script.room),
+        call: plan.step_limit.as_nanos(),
+        case: plan.limit.as_nanos(),
+    };
+    Ok(Own { sizes, constants: writer.constants, text, hints })
 }
 
 impl From<std::fmt::Error> for Refusal {
@@ -475,9 +490,8 @@ impl Writer<'_> {
             return Ok(match (gives, not) {
                 (Gives::Description, false) => format!("FIELDS({text})"),
                 (Gives::Line, false) => format!("LIKE({text})"),
-                (Gives::Description | Gives::Line, true) => {
-                    return Err(Refusal("anything but a pattern is expected".into()));
-                }
+                (Gives::Description, true) => format!("NOT_FIELDS({text})"),
+                (Gives::Line, true) => format!("NOT_LIKE({text})"),
                 (_, false) => format!("TEXT({text})"),
                 (_, true) => format!("NOT_TEXT({text})"),
             });

@@ -1,8 +1,10 @@
 //! What stands at the top of an exported program: what it is about, where that is specified, how to compile and run it,
 //! and what it says; and what it asks of the machine before it begins.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::c::Sizes;
 use crate::case::{Abi, Act, Case, Prerequisite, Session, Step, Version};
 use crate::ops::Op;
 use crate::plan::Plan;
@@ -64,6 +66,25 @@ pub(super) fn head(suite: &Suite, case: &Case, version: Version) -> String {
     }
     let body: Vec<String> = lines.iter().map(|line| format!(" * {line}").trim_end().replace("*/", "* /")).collect();
     format!("// SPDX-License-Identifier: MIT OR Apache-2.0\n/*\n{}\n */\n", body.join("\n").replace("/*", "/ *"))
+}
+
+/// Sizes and constants of a case, which stand before the runtime.
+pub(super) fn constants(
+    out: &mut dyn Write,
+    name: &str,
+    sizes: &Sizes,
+    constants: &BTreeMap<String, i64>,
+) -> std::fmt::Result {
+    writeln!(out, "#define CASE {name}")?;
+    writeln!(out, "#define CAST {}\t/* actors before the first step */", sizes.cast)?;
+    writeln!(out, "enum {{ ACTORS = {}, VARIABLES = {}, ARENA = {} }};", sizes.actors, sizes.variables, sizes.arena)?;
+    writeln!(out, "#define TIME_LIMIT {}ULL\t/* of a call, in nanoseconds */", sizes.call)?;
+    writeln!(out, "#define CASE_LIMIT {}ULL", sizes.case)?;
+    if !constants.is_empty() {
+        let list: Vec<String> = constants.iter().map(|(name, number)| format!("{name} = {number}")).collect();
+        writeln!(out, "enum {{\t/* as linux/keyctl.h has them */\n\t{}\n}};", list.join(",\n\t"))?;
+    }
+    writeln!(out)
 }
 
 /// A text in lines of a page.

@@ -17,7 +17,7 @@ const CALLS: &[(i64, &str)] = calls! {
 };
 
 /// The same by the 32-bit entry.
-const CALLS_32: &[(i64, &str)] = &[(286, "SYS_add_key"), (287, "SYS_request_key"), (288, "SYS_keyctl")];
+const CALLS_32: &[(i64, &str)] = &[(286, "SYS32_add_key"), (287, "SYS32_request_key"), (288, "SYS32_keyctl")];
 
 /// The `SYS_` name of a call, if it is known.
 pub(super) fn call(call: &SysCall) -> Option<&'static str> {
@@ -32,7 +32,9 @@ pub(super) fn argument(call: &SysCall, at: usize) -> Option<String> {
         Some(Word::Number(first)) => *first,
         _ => -1,
     };
-    match (self::call(call)?, at) {
+    let name = self::call(call)?;
+    let name = if name == "SYS32_keyctl" { "SYS_keyctl" } else { name };
+    match (name, at) {
         ("SYS_keyctl", 0) => constant("KEYCTL_", *number).filter(|name| *name != "KEYCTL_MOVE_EXCL"),
         ("SYS_prctl", 0) => constant("PR_", *number),
         ("SYS_prctl", 1) if first == i64::from(libc::PR_CAP_AMBIENT) => constant("PR_CAP_AMBIENT_", *number),

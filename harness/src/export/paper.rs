@@ -51,7 +51,7 @@ impl Paper {
 
     /// The symbol that a number stands for.
     pub(super) fn symbol(&self, number: i64) -> Option<Symbol> {
-        let at = usize::try_from(number - i64::from(FIRST)).ok()?;
+        let at = usize::try_from(number.checked_sub(FIRST.into())?).ok()?;
         self.symbols.borrow().get(at).cloned()
     }
 }

@@ -12,8 +12,8 @@ pub(super) fn export(args: &Export, terminal: Terminal) -> Result<u8, Trouble> {
     let case = show::find(&suite, &args.case)?;
     let version = args.linux.unwrap_or_else(running);
     let plan = export::settled(case, version).map_err(|why| refused(&case.id, why))?;
-    let text = export::program(&suite, case, &plan, version).map_err(|why| refused(&case.id, why))?;
-    terminal.out().lock().write_all(text.as_bytes())?;
+    let program = export::program(&suite, case, &plan, version).map_err(|why| refused(&case.id, why))?;
+    write!(terminal.out().lock(), "{program}")?;
     Ok(0)
 }
 

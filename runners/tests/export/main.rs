@@ -86,29 +86,31 @@ impl Stand {
     }
 
     /// The program of a case and the plan by which the suite plays it.
-    fn exported(&self, case: &Case) -> Result<(Plan, String), Refusal> {
+    fn exported(&self, case: &Case) -> Result<(Plan, export::Program), Refusal> {
         let version = self.pool().map_err(Refusal)?.target().version;
         let plan = export::settled(case, version)?;
-        let text = export::program(self.suite(), case, &plan, version)?;
-        Ok((plan, text))
+        let program = export::program(self.suite(), case, &plan, version)?;
+        Ok((plan, program))
     }
 }
 
 fn corpus(stand: &Stand) -> Result<(), String> {
     let (suite, pool) = (stand.suite(), stand.pool()?);
     let mut refused: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut programs = Vec::new();
+    let (mut cases, mut programs) = (Vec::new(), Vec::new());
     for case in suite.cases() {
         match stand.exported(case) {
-            Ok((_, text)) => programs.push((case, Program { name: case.id.clone(), text })),
+            Ok((_, program)) => {
+                cases.push(case);
+                programs.push(program);
+            }
             Err(Refusal(why)) => refused.entry(why).or_default().push(&case.id),
         }
     }
-    let texts: Vec<&Program> = programs.iter().map(|(_, program)| program).collect();
-    let told = compiled::run(&texts, &["-O0", "-w"])?;
+    let told = compiled::run_bundled(&programs)?;
     let mut wrong = Vec::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for ((case, _), told) in programs.iter().zip(&told) {
+    for (case, told) in cases.iter().zip(&told) {
         let record = match plan::plan(case, pool.target(), TIMEOUT) {
             Ok(plan) => pool.play(&plan).ok_or("stopped")?,
             Err(skip) => harness::run::skipped(case, skip),
@@ -164,7 +166,7 @@ fn strict(stand: &Stand) -> Result<(), String> {
     const EVERY: usize = 29;
     let cases = stand.suite().cases().iter().filter_map(|case| Some((case, stand.exported(case).ok()?.1)));
     let programs: Vec<Program> =
-        cases.map(|(case, text)| Program { name: case.id.clone(), text }).step_by(EVERY).collect();
+        cases.map(|(case, program)| Program { name: case.id.clone(), text: program.to_string() }).step_by(EVERY).collect();
     let programs: Vec<&Program> = programs.iter().collect();
     for extra in [&["-O2", "-Wall", "-Wextra", "-Werror"][..], &["-O2", "-Wall", "-Wextra", "-Werror", "-static"]] {
         let told = compiled::run(&programs, extra)?;

@@ -22,8 +22,8 @@ pub(crate) fn bites(stand: &Stand) -> Result<(), String> {
             continue;
         }
         let Some((plan, line)) = spoil(&plan, at) else { continue };
-        let Ok(text) = export::program(suite, case, &plan, version) else { continue };
-        spoiled.push((plan, line, Program { name: case.id.clone(), text }));
+        let Ok(program) = export::program(suite, case, &plan, version) else { continue };
+        spoiled.push((plan, line, Program { name: case.id.clone(), text: program.to_string() }));
     }
     let programs: Vec<&Program> = spoiled.iter().map(|(_, _, program)| program).collect();
     if programs.len() < 100 {

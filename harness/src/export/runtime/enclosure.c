@@ -145,7 +145,7 @@ struct cast {
 	const char *name;
 	unsigned int uid, gid;
 	unsigned long long capabilities;
-	int session;		/* if it gets a session keyring of its own */
+	int session;		/* 1: one of its own; 0: its parent's; -1: none */
 	int user_namespace;	/* number of one below the case's, or 0 */
 	int groups[8], group_count;
 };
@@ -197,7 +197,7 @@ static void become(const struct cast *one)
 	data[3] = data[4] = (unsigned int)((one->capabilities & known) >> 32);
 	must(sys(SYS_capset, (long)header, (long)data), "capset");
 	must(prctl(PR_SET_DUMPABLE, 1), "prctl");
-	if (one->session)
+	if (one->session > 0)
 		must(sys(SYS_keyctl, 1, 0), "join_session_keyring");
 }
 
@@ -207,9 +207,9 @@ static void set_stage(void)
 {
 	int sessions = 1;
 
-//# use_proc
-	must(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mount /proc");
-//# use_files
+//# with_proc
+	use_proc();
+//# with_files
 	must(mount("skc", FILES, "tmpfs", MS_NODEV, "mode=0755,size=256m"), "mount a tmpfs");
 //# nested
 	for (int who = 0; who < CAST; who++)

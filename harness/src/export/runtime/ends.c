@@ -10,6 +10,16 @@ static void end_process(int leader, int life)
 		}
 }
 
+//# leave leave_zombie murder use_proc
+/* The /proc of the case's pid namespace, which cases that do not look at it need for some ends only. */
+static void use_proc(void)
+{
+	static int mounted;
+
+	if (!mounted++)
+		must(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mount /proc");
+}
+
 //# leave leave_zombie murder
 /* The letter in /proc of a task's state; 0 if it is gone. */
 static char state_of(int process, int thread)
@@ -18,6 +28,7 @@ static char state_of(int process, int thread)
 	ssize_t count;
 	int file;
 
+	use_proc();
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", process, thread);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	count = file < 0 ? 0 : read(file, text, sizeof(text) - 1);
@@ -34,6 +45,7 @@ static int parent_of(int process)
 	ssize_t count;
 	int file, parent = 0;
 
+	use_proc();
 	snprintf(path, sizeof(path), "/proc/%d/stat", process);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	count = file < 0 ? 0 : read(file, text, sizeof(text) - 1);

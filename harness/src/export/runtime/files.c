@@ -62,7 +62,7 @@ static void open_program(void)
 	must(dup2(file, PROGRAM_FD), "dup2");
 	close(file);
 }
-//# use_files
+//# with_files copy_program
 #define FILES "/tmp"
 //# copy_program
 /* A copy of this program with other owners and mode. */

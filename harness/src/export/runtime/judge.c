@@ -283,8 +283,8 @@ static const char *known;
 
 /* One way to come out. */
 struct want {
-	enum { WANT_OK, WANT_ERROR, WANT_IS, WANT_NOT, WANT_BIND, WANT_TEXT, WANT_NOT_TEXT, WANT_FIELDS, WANT_LINE,
-	       WANT_SET, WANT_NOT_SET, WANT_BIND_TEXT } kind;
+	enum { WANT_OK, WANT_ERROR, WANT_IS, WANT_BIND, WANT_TEXT, WANT_FIELDS, WANT_LINE, WANT_SET, WANT_BIND_TEXT } kind;
+	int not;		/* any other value instead */
 	const char *shown;
 	long number, count;
 	const long *members;
@@ -299,7 +299,7 @@ struct want {
 //# IS
 #define IS(value) { .kind = WANT_IS, .shown = #value, .number = value }
 //# NOT
-#define NOT(value) { .kind = WANT_NOT, .shown = #value, .number = value }
+#define NOT(value) { .kind = WANT_IS, .shown = #value, .number = value, .not = 1 }
 //# BIND
 #define BIND(variable) { .kind = WANT_BIND, .shown = #variable, .to = &variable }
 //# BIND_TEXT
@@ -307,18 +307,22 @@ struct want {
 //# TEXT
 #define TEXT(bytes) { .kind = WANT_TEXT, .text = bytes }
 //# NOT_TEXT
-#define NOT_TEXT(bytes) { .kind = WANT_NOT_TEXT, .text = bytes }
+#define NOT_TEXT(bytes) { .kind = WANT_TEXT, .text = bytes, .not = 1 }
 //# FIELDS
 #define FIELDS(bytes) { .kind = WANT_FIELDS, .text = bytes }
+//# NOT_FIELDS
+#define NOT_FIELDS(bytes) { .kind = WANT_FIELDS, .text = bytes, .not = 1 }
 //# LIKE
 #define LIKE(bytes) { .kind = WANT_LINE, .text = bytes }
+//# NOT_LIKE
+#define NOT_LIKE(bytes) { .kind = WANT_LINE, .text = bytes, .not = 1 }
 //# SET
 #define SET(...) \
 	{ .kind = WANT_SET, .shown = "{" #__VA_ARGS__ "}", .members = (const long[]){ 0, ##__VA_ARGS__ }, \
 	  .count = sizeof((long[]){ 0, ##__VA_ARGS__ }) / sizeof(long) - 1 }
 //# NOT_SET
 #define NOT_SET(...) \
-	{ .kind = WANT_NOT_SET, .shown = "{" #__VA_ARGS__ "}", .members = (const long[]){ 0, ##__VA_ARGS__ }, \
+	{ .kind = WANT_SET, .shown = "{" #__VA_ARGS__ "}", .members = (const long[]){ 0, ##__VA_ARGS__ }, .not = 1, \
 	  .count = sizeof((long[]){ 0, ##__VA_ARGS__ }) / sizeof(long) - 1 }
 //# FT
 /* A text that is made of values. */
@@ -336,7 +340,7 @@ static int equal(struct text one, struct text other)
 {
 	return one.size == other.size && !memcmp(one.bytes, other.bytes, one.size);
 }
-//# FIELDS LIKE
+//# FIELDS NOT_FIELDS LIKE NOT_LIKE
 /* The next part of a text, which the text then lacks; of the description's five fields the last has the rest. */
 static struct text next_part(struct text *rest, int blanks, int last)
 {
@@ -349,7 +353,7 @@ static struct text next_part(struct text *rest, int blanks, int last)
 		rest->bytes++, rest->size--, part.size++;
 	return part;
 }
-//# FIELDS
+//# FIELDS NOT_FIELDS
 static int same_fields(struct text wanted, struct text got)
 {
 	for (int at = 0; at < 5; at++) {
@@ -366,7 +370,7 @@ static int same_fields(struct text wanted, struct text got)
 	}
 	return 1;
 }
-//# LIKE
+//# LIKE NOT_LIKE
 static int same_words(struct text wanted, struct text got)
 {
 	for (;;) {
@@ -427,30 +431,21 @@ static int met(const struct want *want)
 //# BIND_TEXT
 	case WANT_BIND_TEXT:
 		return text;
-//# IS
+//# IS NOT
 	case WANT_IS:
-		return number && seen.number == want->number;
-//# NOT
-	case WANT_NOT:
-		return number && seen.number != want->number;
-//# TEXT
+		return number && (seen.number == want->number) != want->not;
+//# TEXT NOT_TEXT
 	case WANT_TEXT:
-		return text && equal(want->text, seen.text);
-//# NOT_TEXT
-	case WANT_NOT_TEXT:
-		return text && !equal(want->text, seen.text);
-//# FIELDS
+		return text && equal(want->text, seen.text) != want->not;
+//# FIELDS NOT_FIELDS
 	case WANT_FIELDS:
-		return text && same_fields(want->text, seen.text);
-//# LIKE
+		return text && same_fields(want->text, seen.text) != want->not;
+//# LIKE NOT_LIKE
 	case WANT_LINE:
-		return text && same_words(want->text, seen.text);
-//# SET
+		return text && same_words(want->text, seen.text) != want->not;
+//# SET NOT_SET
 	case WANT_SET:
-		return text && same_set(want, seen.text);
-//# NOT_SET
-	case WANT_NOT_SET:
-		return text && !same_set(want, seen.text);
+		return text && same_set(want, seen.text) != want->not;
 //#
 	default:
 		return 0;
@@ -513,7 +508,7 @@ static void show_seen(int set)
 
 static void show_want(const struct want *want)
 {
-	if (want->kind == WANT_NOT || want->kind == WANT_NOT_TEXT || want->kind == WANT_NOT_SET)
+	if (want->not)
 		printf("anything but ");
 	if (want->kind == WANT_BIND || want->kind == WANT_BIND_TEXT)
 		printf("success");
@@ -521,7 +516,7 @@ static void show_want(const struct want *want)
 		show_text(want->text);
 	else
 		printf("%s", want->shown);
-	if ((want->kind == WANT_IS || want->kind == WANT_NOT) && !strchr("-0123456789", want->shown[0]))
+	if (want->kind == WANT_IS && !strchr("-0123456789", want->shown[0]))
 		printf(" = %ld", want->number);
 }
 
@@ -582,21 +577,21 @@ static void judge(int line, int who, struct reading how, const struct want *want
 	else
 		for (long at = 0; at < count; at++)
 			good |= met(&wants[at]);
-	if (!good && until && now() < until) {
-		again = 1;
-		return;
-	}
-	again = 0;
 	for (int other = 0, busy = 0; other <= ACTORS; other++) {
 		if (other == ACTORS && !busy)
 			used = 0;
 		else if (other < ACTORS)
 			busy |= player[other].life == ALIVE && player[other].pending != NOTHING;
 	}
+	if (!good && until && now() < until) {
+		again = 1;
+		return;
+	}
+	again = 0;
 	if (good && turn < turns)
 		return;
 	for (long at = 0; at < count; at++)
-		set |= wants[at].kind == WANT_SET || wants[at].kind == WANT_NOT_SET;
+		set |= wants[at].kind == WANT_SET;
 	printf("%s line %d: %s: expected ", good ? "ok" : "NOT OK", line, said);
 	for (long at = 0; at < count; at++) {
 		printf(at ? " or " : "");

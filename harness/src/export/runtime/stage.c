@@ -186,6 +186,7 @@ static void post(int who, const char *said, int pending, int kind, int entry, in
 //# call
 #define call(who, ...) post_call(who, #who ": " #__VA_ARGS__, 0, (const long[7]){ __VA_ARGS__ })
 //# call32
+enum { SYS32_add_key = 286, SYS32_request_key, SYS32_keyctl };
 #define call32(who, ...) post_call(who, #who ", 32-bit: " #__VA_ARGS__, 32, (const long[7]){ __VA_ARGS__ })
 //# then
 static long results[ACTORS][8];	/* of the calls of a step that is several */
@@ -206,12 +207,15 @@ static int went_well(int who)
 	results[who][steps[who]++] = player[who].result;
 	return !IS_ERROR(player[who].result);
 }
-#define then(who, ...) do_then(who, went_well(who), (const long[7]){ __VA_ARGS__ })
-static void do_then(int who, int goes_on, const long words[7])
+static void post_next(int who, const long words[7])
 {
-	if (goes_on)
-		post(who, player[who].said, ANSWER, CALL, 0, NOBODY, words[0], words + 1);
+	post(who, player[who].said, ANSWER, CALL, 0, NOBODY, words[0], words + 1);
 }
+#define then(who, ...) \
+	do { \
+		if (went_well(who)) \
+			post_next(who, (const long[7]){ __VA_ARGS__ }); \
+	} while (0)
 #define RESULT(who, at) (results[who][at])
 //# spin
 #define spin(who, ms) \
