@@ -10,7 +10,7 @@ use std::thread;
 use harness::export;
 
 /// How many programs run at a time: most of them wait for the kernel.
-const RUNNING: usize = 12;
+pub(crate) const RUNNING: usize = 12;
 
 /// A program to be.
 pub(crate) struct Program {
@@ -93,7 +93,7 @@ fn told(program: &mut Command) -> Result<Told, String> {
 }
 
 /// Does something for each of so many, several at a time.
-fn each<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn each<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(count));
     thread::scope(|scope| {

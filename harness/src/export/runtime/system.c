@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+//# SYS_ptrace
+#include <sys/ptrace.h>
+//#
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
