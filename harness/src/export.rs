@@ -12,26 +12,34 @@ mod names;
 mod paper;
 mod runtime;
 mod script;
+mod strace;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 pub use self::bundle::bundles;
 use crate::case::{Case, Prerequisite, Version};
 use crate::plan::{Plan, plan, programs};
+use crate::record::StepRecord;
 use crate::suite::Suite;
 use crate::target::{Feature, Ids, Target};
 
-/// How long a call may take.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// How long a call of an exported case may take.
+pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a case cannot be exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(pub String);
 
-/// The plan of a case for Linux of a version, on a machine that has everything.
+/// The plan of a case that can be a program, for Linux of a version, on a machine that has everything.
 pub fn settled(case: &Case, version: Version) -> Result<Plan, Refusal> {
+    let plan = planned(case, version)?;
+    can_be_exported(case, &plan)?;
+    Ok(plan)
+}
+
+/// The plan of a case for Linux of a version, on a machine that has everything.
+pub fn planned(case: &Case, version: Version) -> Result<Plan, Refusal> {
     let target = Target {
         implementation: "linux".into(),
         implementation_version: None,
@@ -43,22 +51,29 @@ pub fn settled(case: &Case, version: Version) -> Result<Plan, Refusal> {
         features: Feature::ALL.iter().copied().collect(),
         programs: programs(case),
     };
-    let plan = plan(case, &target, TIME_LIMIT).map_err(|skip| Refusal(skip.0))?;
+    plan(case, &target, TIME_LIMIT).map_err(|skip| Refusal(skip.0))
+}
+
+/// If a case needs nothing but system calls.
+fn can_be_exported(case: &Case, plan: &Plan) -> Result<(), Refusal> {
     if !case.files.is_empty() || !case.programs.is_empty() {
-        return Err(Refusal("it brings files or runs programs of the machine's, which one file in C cannot".into()));
+        return Err(Refusal(
+            "it brings files or runs programs of the machine's, which one file in C cannot".into(),
+        ));
     }
     if plan.stage.programs {
         return Err(Refusal("it runs a program of the machine's, which one file in C cannot bring".into()));
     }
-    let machine: BTreeSet<Prerequisite> = case.needs.iter().copied().collect();
     if plan.stage.initial_user
         || plan.stage.answers
         || plan.stage.marks
-        || machine.contains(&Prerequisite::Vm)
+        || case.needs.contains(&Prerequisite::Vm)
     {
-        return Err(Refusal("it needs a machine of its own: /sbin/request-key, limits or the initial namespaces".into()));
+        return Err(Refusal(
+            "it needs a machine of its own: /sbin/request-key, limits or the initial namespaces".into(),
+        ));
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// A case as a program in C. Shown, it is the file.
@@ -76,7 +91,7 @@ pub fn program(suite: &Suite, case: &Case, plan: &Plan, version: Version) -> Res
     let script = script::script(plan)?;
     Ok(Program {
         case: case.id.clone(),
-        head: head::head(suite, case, version),
+        head: head::head(suite, case, plan, version),
         own: c::own(plan, &script)?,
         needs: head::needs(case, plan),
     })
@@ -99,4 +114,9 @@ impl fmt::Display for Program {
         f.write_str(first)?;
         write!(f, "{}\n{CAST}{last}\n/*\n * The case.\n */\n{}", self.needs, self.own.text)
     }
+}
+
+/// The steps of a planned case as strace(1) would show them, with what they came to if a record says so.
+pub fn trace(plan: &Plan, played: Option<&[StepRecord]>) -> Result<String, Refusal> {
+    Ok(strace::steps(&script::script(plan)?, played))
 }

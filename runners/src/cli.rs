@@ -121,6 +121,7 @@ enum Command {
     /// Show a case with the requirements that it covers
     Show(Show),
     /// Write a case as a program in C that needs nothing else, or as a trace of its system calls
+    #[command(after_help = export::HELP)]
     Export(Export),
     /// Say for each requirement which cases cover it, and what came of them
     #[command(after_help = coverage::HELP, override_usage = "skc coverage [OPTIONS] [RECORDS]... [FILTER]...")]
@@ -389,9 +390,25 @@ struct Export {
     case: String,
     #[command(flatten)]
     source: Source,
-    /// Which Linux the outcomes are of [default: the running one]
+    /// What to write to standard output
+    #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = Form::C)]
+    form: Form,
+    /// Which Linux the expected outcomes are of [default: the running one, or that of the record]
     #[arg(long = "for", value_name = "VERSION", value_parser = version)]
     linux: Option<Version>,
+    /// For `strace`: records, or a folder that `skc run --report` wrote, to take what was observed from; without
+    /// it and without --for, the case is played now
+    #[arg(long, value_name = "RECORDS")]
+    record: Option<PathBuf>,
+}
+
+/// What a case can be exported as.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// One file in C without dependencies that plays the case, for the kernel's own people
+    C,
+    /// The system calls of each step, expected and observed, as strace(1) writes them
+    Strace,
 }
 
 fn version(text: &str) -> Result<Version, String> {

@@ -92,11 +92,58 @@ fn arena(room: usize) -> usize {
 /// Names of actors and variables that mean something to C or to the runtime get an underscore.
 fn identifiers(plan: &Plan, script: &Script) -> BTreeMap<String, String> {
     const C: &[&str] = &[
-        "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
-        "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
-        "sizeof", "static", "struct", "switch", "typedef", "typeof", "union", "unsigned", "void", "volatile", "while",
-        "asm", "linux", "unix", "bool", "true", "false", "nullptr", "thread_local", "constexpr", "static_assert",
-        "alignas", "alignof", "errno", "stdin", "stdout", "stderr", "environ",
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "typeof",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "asm",
+        "linux",
+        "unix",
+        "bool",
+        "true",
+        "false",
+        "nullptr",
+        "thread_local",
+        "constexpr",
+        "static_assert",
+        "alignas",
+        "alignof",
+        "errno",
+        "stdin",
+        "stdout",
+        "stderr",
+        "environ",
     ];
     let mut taken: BTreeSet<String> = runtime::reserved().iter().chain(C).map(ToString::to_string).collect();
     let mut found = BTreeMap::new();
@@ -158,14 +205,21 @@ impl Writer<'_> {
         text += "};\n\n";
         let groups = plan.actors.iter().map(|actor| actor.groups.len()).max().unwrap_or(0);
         if groups > 8 || namespaces.len() > 8 {
-            return Err(Refusal("an actor has more than 8 groups, or there are more than 8 user namespaces".into()));
+            return Err(Refusal(
+                "an actor has more than 8 groups, or there are more than 8 user namespaces".into(),
+            ));
         }
         Ok(text)
     }
 
     fn declarations(&self, plan: &Plan) -> Result<String, Refusal> {
-        let names: Vec<String> =
-            plan.actors.iter().map(|actor| &actor.name).chain(&self.script.born).map(|name| self.actor(name)).collect();
+        let names: Vec<String> = plan
+            .actors
+            .iter()
+            .map(|actor| &actor.name)
+            .chain(&self.script.born)
+            .map(|name| self.actor(name))
+            .collect();
         let mut text = format!("\tenum {{ {} }};\n", names.join(", "));
         let list = |is_text| {
             let chosen = self.script.variables.iter().filter(|(_, gives)| is_bytes(*gives) == is_text);
@@ -266,7 +320,8 @@ impl Writer<'_> {
             Deed::Exit { reap: false } => writeln!(text, "{indent}leave_zombie({who});")?,
             Deed::Signal { target, signal } => {
                 let target = self.actor(target);
-                let deadly = [libc::SIGKILL, libc::SIGTERM].iter().any(|deadly| i64::from(*deadly) == *signal);
+                let deadly =
+                    [libc::SIGKILL, libc::SIGTERM].iter().any(|deadly| i64::from(*deadly) == *signal);
                 let name = crate::value::CONSTANTS
                     .iter()
                     .find(|(name, number)| name.starts_with("SIG") && number == signal)
@@ -286,7 +341,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn calls(&mut self, text: &mut String, indent: &str, who: &str, calls: &[SysCall]) -> Result<(), Refusal> {
+    fn calls(
+        &mut self,
+        text: &mut String,
+        indent: &str,
+        who: &str,
+        calls: &[SysCall],
+    ) -> Result<(), Refusal> {
         if let Some(call) = calls.iter().find(|call| call.drain) {
             // A file that is read to its end is one line.
             let opened = calls.first().filter(|call| names::call(call) == Some("SYS_openat"));
@@ -305,7 +366,9 @@ impl Writer<'_> {
             for at in 0..call.args.len() {
                 words.push(match names::argument(call, at) {
                     Some(name) => {
-                        if let (true, Some(Word::Number(number))) = (name.starts_with("KEYCTL_"), call.args.get(at)) {
+                        if let (true, Some(Word::Number(number))) =
+                            (name.starts_with("KEYCTL_"), call.args.get(at))
+                        {
                             self.constants.insert(name.clone(), *number);
                         }
                         name
@@ -386,7 +449,7 @@ impl Writer<'_> {
                 self.constants.insert(name.into(), *number);
                 name.into()
             }
-            Symbol::Turn => "(long)turn".into(),
+            Symbol::Turn => "(long)repetition".into(),
         }
     }
 
@@ -462,9 +525,8 @@ impl Writer<'_> {
     }
 
     fn want(&mut self, expr: &Expr, gives: Gives, not: bool) -> Result<String, Refusal> {
-        let is_text_variable = |name: &str| {
-            self.script.variables.iter().any(|(known, gives)| known == name && is_bytes(*gives))
-        };
+        let is_text_variable =
+            |name: &str| self.script.variables.iter().any(|(known, gives)| known == name && is_bytes(*gives));
         let text = match expr {
             Expr::Text(bytes) => Some(format!("T({})", literal(&bytes.0))),
             Expr::Filled(size) => Some(format!("T({})", literal(&vec![b'a'; *size as usize]))),
@@ -478,7 +540,9 @@ impl Writer<'_> {
                     all.push(match part {
                         Expr::Text(bytes) => Part::Bytes(bytes.0.clone()),
                         Expr::Number(number) => Part::Bytes(number.to_string().into_bytes()),
-                        Expr::Var(name) if !is_text_variable(name) => Part::Decimal(Symbol::Variable(name.clone())),
+                        Expr::Var(name) if !is_text_variable(name) => {
+                            Part::Decimal(Symbol::Variable(name.clone()))
+                        }
                         _ => return Err(Refusal("words of which one is a text that is bound".into())),
                     });
                 }
@@ -499,7 +563,8 @@ impl Writer<'_> {
         if let Expr::Set(members) = expr {
             let mut words = Vec::new();
             for member in members {
-                let word = script::word(member, &self.script.paper).ok_or_else(|| Refusal("a member of a set".into()))?;
+                let word = script::word(member, &self.script.paper)
+                    .ok_or_else(|| Refusal("a member of a set".into()))?;
                 words.push(self.word(&word)?);
             }
             return Ok(format!("{}({})", if not { "NOT_SET" } else { "SET" }, words.join(", ")));

@@ -146,9 +146,10 @@ fn piece(at: usize, request: &Request, paper: &Paper) -> Result<Word, String> {
         .ok_or("an address leads nowhere")?;
     let range = &piece_there.range;
     // Another argument may point into the same piece: this one's ends there.
-    let inner = request.calls().iter().flat_map(|call| {
-        (0..6).filter(|at| call.image & 1 << at != 0).map(|at| call.args[at] as usize)
-    });
+    let inner = request
+        .calls()
+        .iter()
+        .flat_map(|call| (0..6).filter(|at| call.image & 1 << at != 0).map(|at| call.args[at] as usize));
     let end = inner.filter(|other| *other > at && *other < range.end).min().unwrap_or(range.end);
     let bytes = &request.image()[at..end];
     let fixed = |at: usize| request.fixes().iter().find(|fix| fix.at as usize == at);

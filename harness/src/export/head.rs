@@ -6,17 +6,21 @@ use std::fmt::Write;
 
 use super::c::Sizes;
 use crate::case::{Abi, Act, Case, Prerequisite, Session, Step, Version};
+use crate::deviation::Deviation;
 use crate::ops::Op;
 use crate::plan::Plan;
 use crate::suite::Suite;
 
 /// The comment at the top.
-pub(super) fn head(suite: &Suite, case: &Case, version: Version) -> String {
+pub(super) fn head(suite: &Suite, case: &Case, plan: &Plan, version: Version) -> String {
     let mut lines = Vec::new();
     lines.extend(wrapped(&format!("{}.", case.title.trim_end_matches('.')), ""));
     lines.push(String::new());
     lines.extend(wrapped(
-        &format!("Case {} ({}) of skc, the conformance suite for session keyrings, as a program of its own.", case.id, case.file),
+        &format!(
+            "Case {} ({}) of skc, the conformance suite for session keyrings, as a program of its own.",
+            case.id, case.file
+        ),
         "",
     ));
     if let Some(about) = &case.about {
@@ -32,11 +36,21 @@ pub(super) fn head(suite: &Suite, case: &Case, version: Version) -> String {
             lines.extend(wrapped(&format!("see {from}"), "    "));
         }
     }
+    lines.push(String::new());
+    lines.push(
+        "What it plays, an act and its outcome in a line; the same is at the end of this file, in C:".into(),
+    );
+    for step in &plan.steps {
+        lines.extend(step_lines(step, "  "));
+    }
     let name = case.id.rsplit('/').next().unwrap_or("case");
-    let name: String = name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+    let name: String =
+        name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
     let name = name.trim_end_matches('-');
     lines.push(String::new());
-    lines.push(format!("Compile   cc -O2 -Wall -Wextra -o {name} {name}.c       (-static for a machine without libc)"));
+    lines.push(format!(
+        "Compile   cc -O2 -Wall -Wextra -o {name} {name}.c       (-static for a machine without libc)"
+    ));
     lines.push(format!("Run       ./{name}       as root; nothing outside of its own namespaces is touched"));
     lines.push(String::new());
     lines.extend(wrapped(
@@ -53,19 +67,58 @@ pub(super) fn head(suite: &Suite, case: &Case, version: Version) -> String {
     ] {
         lines.push(line.into());
     }
-    let known: Vec<_> = suite.deviations().iter().filter(|entry| entry.is_about(case)).collect();
+    let linux = |entry: &&Deviation| entry.on.implementation == "linux" && entry.is_about(case);
+    let known: Vec<_> = suite.deviations().iter().filter(linux).collect();
     if !known.is_empty() {
         lines.push(String::new());
         lines.push("Known to differ:".into());
         for entry in known {
             lines.extend(wrapped(
-                &format!("{}: {} gives {}. {}", entry.on, entry.at, entry.observed, entry.because),
+                &format!(
+                    "{}: {} gives {}. {}",
+                    entry.on,
+                    entry.at,
+                    entry.observed,
+                    entry.because.replace('\n', " ")
+                ),
                 "  ",
             ));
         }
     }
-    let body: Vec<String> = lines.iter().map(|line| format!(" * {line}").trim_end().replace("*/", "* /")).collect();
-    format!("// SPDX-License-Identifier: MIT OR Apache-2.0\n/*\n{}\n */\n", body.join("\n").replace("/*", "/ *"))
+    // What would begin or end a comment is kept apart.
+    let body: Vec<String> = lines
+        .iter()
+        .map(|line| format!(" * {}", line.replace("*/", "* /").replace("/*", "/ *")).trim_end().to_owned())
+        .collect();
+    format!("// SPDX-License-Identifier: MIT OR Apache-2.0\n/*\n{}\n */\n", body.join("\n"))
+}
+
+/// A step as the case has it, with what qualifies it.
+fn step_lines(step: &Step, indent: &str) -> Vec<String> {
+    if let Act::Together(steps) = &step.act {
+        let mut lines = vec![format!("{indent}{:>3}  together{}:", step.line, qualifiers(step))];
+        lines.extend(steps.iter().flat_map(|step| step_lines(step, &format!("{indent}    "))));
+        return lines;
+    }
+    vec![format!("{indent}{:>3}  {}{}", step.line, step.text.replace('\n', " "), qualifiers(step))]
+}
+
+/// What stands beside a step in its case.
+pub(super) fn qualifiers(step: &Step) -> String {
+    let mut text = String::new();
+    if step.times > 1 {
+        let _ = write!(text, ", {} times", step.times);
+    }
+    if let Some(within) = step.within {
+        let _ = write!(text, ", within {} ms", within.as_millis());
+    }
+    if let Some(name) = &step.starts {
+        let _ = write!(text, ", in the background as {name}");
+    }
+    if step.abi == Abi::Compat32 {
+        text += ", by the 32-bit entry";
+    }
+    text
 }
 
 /// Sizes and constants of a case, which stand before the runtime.
@@ -77,7 +130,11 @@ pub(super) fn constants(
 ) -> std::fmt::Result {
     writeln!(out, "#define CASE {name}")?;
     writeln!(out, "#define CAST {}\t/* actors before the first step */", sizes.cast)?;
-    writeln!(out, "enum {{ ACTORS = {}, VARIABLES = {}, ARENA = {} }};", sizes.actors, sizes.variables, sizes.arena)?;
+    writeln!(
+        out,
+        "enum {{ ACTORS = {}, VARIABLES = {}, ARENA = {} }};",
+        sizes.actors, sizes.variables, sizes.arena
+    )?;
     writeln!(out, "#define TIME_LIMIT {}ULL\t/* of a call, in nanoseconds */", sizes.call)?;
     writeln!(out, "#define CASE_LIMIT {}ULL", sizes.case)?;
     if !constants.is_empty() {
@@ -94,8 +151,8 @@ fn wrapped(text: &str, indent: &str) -> Vec<String> {
     for paragraph in text.trim_end().split('\n') {
         let mut line = indent.to_owned();
         for word in paragraph.split_ascii_whitespace() {
-            if line.len() + word.len() + 1 > WIDTH && line.trim() != "" {
-                lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
+            if line.len() + word.len() + 1 > WIDTH && !line.trim().is_empty() {
+                lines.push(std::mem::replace(&mut line, indent.to_owned()));
             }
             if !line.trim().is_empty() {
                 line.push(' ');
@@ -147,7 +204,7 @@ pub(super) fn needs(case: &Case, plan: &Plan) -> String {
 }
 
 fn any(steps: &[Step], is: &dyn Fn(&Step) -> bool) -> bool {
-    steps.iter().any(|step| {
-        is(step) || if let Act::Together(steps) = &step.act { any(steps, is) } else { false }
-    })
+    steps
+        .iter()
+        .any(|step| is(step) || if let Act::Together(steps) = &step.act { any(steps, is) } else { false })
 }

@@ -56,7 +56,11 @@ pub(super) fn argument(call: &SysCall, at: usize) -> Option<String> {
 pub(super) fn clone_flags(number: i64) -> Option<String> {
     let mut rest = number;
     let mut names = Vec::new();
-    let others = [("CLONE_SIGHAND", libc::CLONE_SIGHAND), ("CLONE_THREAD", libc::CLONE_THREAD), ("CLONE_SYSVSEM", libc::CLONE_SYSVSEM)];
+    let others = [
+        ("CLONE_SIGHAND", libc::CLONE_SIGHAND),
+        ("CLONE_THREAD", libc::CLONE_THREAD),
+        ("CLONE_SYSVSEM", libc::CLONE_SYSVSEM),
+    ];
     let known = FLAGS.iter().filter(|(name, _)| name.starts_with("CLONE_")).copied();
     for (name, bit) in known.chain(others.map(|(name, bit)| (name, i64::from(bit)))) {
         if rest & bit == bit {

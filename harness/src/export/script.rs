@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Refusal;
 use super::deed::{Deed, Word, number_word};
 use super::paper::{Paper, Symbol, is_taken};
-use super::Refusal;
 use crate::actor::perform;
 use crate::actor::reading::Reading;
 use crate::case::{Act, Call, Expr, Outcome, Step};
@@ -103,7 +103,8 @@ impl Writer {
         match &step.act {
             Act::Check { var, outcome } => {
                 let gives = self.gives(var);
-                asked.answer = Some(Answer { read: Read::Variable(var.clone()), gives, outcome: outcome.clone() });
+                asked.answer =
+                    Some(Answer { read: Read::Variable(var.clone()), gives, outcome: outcome.clone() });
             }
             Act::Ends { name, outcome } => {
                 let lost = || Refusal(format!("no call was started as {name}"));
@@ -125,7 +126,9 @@ impl Writer {
                 asked.deed = Some(deed);
                 match &step.starts {
                     Some(name) => drop(self.open.insert(name.clone(), (actor.clone(), read, call.gives()))),
-                    None => asked.answer = Some(Answer { read, gives: call.gives(), outcome: outcome.clone() }),
+                    None => {
+                        asked.answer = Some(Answer { read, gives: call.gives(), outcome: outcome.clone() })
+                    }
                 }
             }
             Act::Together(_) => return Err(Refusal("calls are put together within others".into())),
@@ -140,7 +143,11 @@ impl Writer {
     }
 
     fn gives(&self, variable: &str) -> Gives {
-        self.script.variables.iter().find(|(name, _)| name == variable).map_or(Gives::Number, |(_, gives)| *gives)
+        self.script
+            .variables
+            .iter()
+            .find(|(name, _)| name == variable)
+            .map_or(Gives::Number, |(_, gives)| *gives)
     }
 
     fn deed(&mut self, step: &Step, actor: &str, call: &Call, outcome: &Outcome) -> Result<Deed, Refusal> {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use harness::export;
+use harness::value::Bytes;
 
 /// How many programs run at a time: most of them wait for the kernel.
 pub(crate) const RUNNING: usize = 12;
@@ -59,7 +60,9 @@ pub(crate) fn run(programs: &[&Program], flags: &[&str]) -> Result<Vec<Told>, St
         compile(&source(at), flags).map_err(|error| format!("{}: {error}", programs[at].name))
     });
     compiled.into_iter().collect::<Result<Vec<()>, String>>()?;
-    each(programs.len(), RUNNING, |at| told(&mut Command::new(source(at).with_extension("")))).into_iter().collect()
+    each(programs.len(), RUNNING, |at| told(&mut Command::new(source(at).with_extension(""))))
+        .into_iter()
+        .collect()
 }
 
 /// The same of many programs, of which several are compiled as one.
@@ -117,10 +120,31 @@ pub(crate) fn each<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -
     done.into_iter().map(|(_, made)| made).collect()
 }
 
-/// What kind of value an observation is: an error by its name, small numbers and texts as they are, and serials, which
-/// no two runs share, as serials.
-pub(crate) fn class(observed: &str) -> String {
-    let shown = observed.rsplit_once(" = ").filter(|(name, _)| name.starts_with('$')).map_or(observed, |(_, it)| it);
+/// If a program has observed what the suite has: the same error, small number or text; of serials, which no two runs
+/// share, that it is one, or the same variable's.
+pub(crate) fn alike(suite: &str, program: &str) -> bool {
+    match (text(suite), text(program)) {
+        (Some(suite), Some((shown, cut))) => match cut {
+            // Of a long text the program shows the beginning.
+            true => suite.0.starts_with(&shown),
+            false => suite.0 == shown,
+        },
+        _ => class(suite) == class(program),
+    }
+}
+
+/// The bytes of a text as both show them, and if there were more.
+fn text(shown: &str) -> Option<(Vec<u8>, bool)> {
+    let (inner, rest) = shown.strip_prefix('"')?.rsplit_once('"')?;
+    let cut = inner.strip_suffix("...").filter(|_| rest.ends_with("bytes)"));
+    let bytes = Bytes::unescape(cut.unwrap_or(inner)).ok()?;
+    Some((class(&String::from_utf8_lossy(&bytes.0)).into_bytes(), cut.is_some()))
+}
+
+/// An observation with every serial replaced by the word.
+fn class(observed: &str) -> String {
+    let shown =
+        observed.rsplit_once(" = ").filter(|(name, _)| name.starts_with('$')).map_or(observed, |(_, it)| it);
     let mut text = String::new();
     for word in shown.split_inclusive(|char: char| !char.is_ascii_alphanumeric()) {
         let bare = word.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
@@ -133,7 +157,8 @@ pub(crate) fn class(observed: &str) -> String {
     // The kernel gives a keyring's links in any order.
     match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         Some(members) => {
-            let mut members: Vec<&str> = members.split(", ").collect();
+            // A variable's name may have got an underscore.
+            let mut members: Vec<&str> = members.split(", ").map(|name| name.trim_end_matches('_')).collect();
             members.sort_unstable();
             members.join(", ")
         }

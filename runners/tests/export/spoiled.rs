@@ -8,36 +8,33 @@ use harness::plan::{self, Plan};
 use harness::record::Verdict;
 use harness::value::{Bytes, Errno};
 
-use super::compiled::{self, Program};
+use super::compiled;
 use super::{Stand, TIMEOUT, agree};
-
-/// Every so many cases.
-const EVERY: usize = 6;
 
 pub(crate) fn bites(stand: &Stand) -> Result<(), String> {
     let (suite, pool) = (stand.suite(), stand.pool()?);
     let version = pool.target().version;
-    let cases: Vec<_> = suite.cases().iter().step_by(EVERY).collect();
+    let cases = suite.cases();
     let spoil_one = |at: usize| {
-        let case = cases[at];
+        let case = &cases[at];
         let plan = plan::plan(case, pool.target(), TIMEOUT).ok()?;
         export::settled(case, version).ok()?;
         // What fails anyway has shown that it can.
         pool.play(&plan).filter(|record| record.verdict == Verdict::Pass)?;
         let (plan, line) = spoil(&plan, at)?;
         let program = export::program(suite, case, &plan, version).ok()?;
-        Some((plan, line, Program { name: case.id.clone(), text: program.to_string() }))
+        Some((case, line, plan, program))
     };
     let spoiled: Vec<_> =
         compiled::each(cases.len(), compiled::RUNNING, spoil_one).into_iter().flatten().collect();
-    let programs: Vec<&Program> = spoiled.iter().map(|(_, _, program)| program).collect();
-    if programs.len() < 100 {
+    let programs: Vec<export::Program> = spoiled.iter().map(|(.., program)| program.clone()).collect();
+    if programs.len() < 1000 {
         return Err(format!("only {} cases could be spoiled", programs.len()));
     }
-    let told = compiled::run(&programs, &["-O0", "-w"])?;
-    let records = compiled::each(spoiled.len(), compiled::RUNNING, |at| pool.play(&spoiled[at].0));
+    let told = compiled::run_bundled(&programs)?;
+    let records = compiled::each(spoiled.len(), compiled::RUNNING, |at| pool.play(&spoiled[at].2));
     let mut wrong = Vec::new();
-    for (((_, line, program), told), record) in spoiled.iter().zip(told).zip(records) {
+    for (((case, line, ..), told), record) in spoiled.iter().zip(told).zip(records) {
         let record = record.ok_or("stopped")?;
         let failed = record.steps.last().filter(|_| record.verdict == Verdict::Fail).map(|step| step.line);
         let why = match agree(&record, &told) {
@@ -45,7 +42,7 @@ pub(crate) fn bites(stand: &Stand) -> Result<(), String> {
             Ok(()) if failed == Some(*line) => continue,
             Ok(()) => format!("{:?} at {failed:?}", record.verdict),
         };
-        wrong.push(format!("{} with line {line} spoiled: {why}\n{}", program.name, told.output));
+        wrong.push(format!("{} with line {line} spoiled: {why}\n{}", case.id, told.output));
     }
     let count = programs.len();
     let _ = writeln!(io::stdout(), "{count} spoiled, {} not told alike", wrong.len());
@@ -75,7 +72,10 @@ fn spoil(plan: &Plan, seed: usize) -> Option<(Plan, u32)> {
 
 fn can_be(step: &Step) -> bool {
     let born = matches!(&step.act, Act::Call { outcome: Outcome::Born(_), .. });
-    !born && step.starts.is_none() && step.within.is_none() && matches!(step.act, Act::Call { .. } | Act::Check { .. })
+    !born
+        && step.starts.is_none()
+        && step.within.is_none()
+        && matches!(step.act, Act::Call { .. } | Act::Check { .. })
 }
 
 fn spoiled(outcome: &Outcome) -> Outcome {

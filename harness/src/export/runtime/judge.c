@@ -403,11 +403,11 @@ static int same_set(const struct want *want, struct text got)
 			return 0;
 	}
 	for (long member = 1; member <= want->count; member++) {
-		int again = 0;
+		int polls = 0;
 
 		for (long other = 1; other < member; other++)
-			again |= want->members[other] == want->members[member];
-		distinct += !again;
+			twice |= want->members[other] == want->members[member];
+		distinct += !twice;
 	}
 	return got.size % 4 == 0 && count == distinct;
 }
@@ -520,37 +520,37 @@ static void show_want(const struct want *want)
 		printf(" = %ld", want->number);
 }
 
-static int turn = 1, turns = 1;	/* repetition of a step, and how many there are */
-static unsigned long long until;	/* a step is tried again until then */
-static int again;
+static int repetition = 1, repetitions = 1;	/* of a step, and how many there are */
+static unsigned long long poll_until;	/* a step is tried again until then */
+static int polls;	/* 2: it has just begun; 1: the outcome was not met; 0: it was */
 
 //# times
-static int no_turns(void)
+static int no_repetitions(void)
 {
-	turn = turns = 1;
+	repetition = repetitions = 1;
 	return 0;
 }
-#define times(n) for (turn = 1, turns = (n); turn <= turns || no_turns(); turn++)
+#define times(n) for (repetition = 1, repetitions = (n); repetition <= repetitions || no_repetitions(); repetition++)
 //# N
-#define N(text) F("%s%d", text, turn)
+#define N(text) F("%s%d", text, repetition)
 //# within
 static int try_again(void)
 {
 	static long pause;
 
-	if (again == 2) {
+	if (polls == 2) {
 		pause = 500000;
-		again = 1;
-	} else if (again) {
+		polls = 1;
+	} else if (polls) {
 		nanosleep(&(struct timespec){ 0, pause }, NULL);
 		pause = pause * 2 > 20000000 ? 20000000 : pause * 2;
 	} else {
-		until = 0;
+		poll_until = 0;
 	}
-	return again;
+	return polls;
 }
 /* Asks until the outcome is as expected, for so many milliseconds. */
-#define within(ms) for (again = 2, until = now() + (ms) * 1000000ULL; try_again();)
+#define within(ms) for (polls = 2, poll_until = now() + (ms) * 1000000ULL; try_again();)
 //#
 
 /* Awaits what an actor was asked, and compares. Ends the case if it is not as expected. */
@@ -583,12 +583,12 @@ static void judge(int line, int who, struct reading how, const struct want *want
 		else if (other < ACTORS)
 			busy |= player[other].life == ALIVE && player[other].pending != NOTHING;
 	}
-	if (!good && until && now() < until) {
-		again = 1;
+	if (!good && poll_until && now() < poll_until) {
+		polls = 1;
 		return;
 	}
-	again = 0;
-	if (good && turn < turns)
+	polls = 0;
+	if (good && repetition < repetitions)
 		return;
 	for (long at = 0; at < count; at++)
 		set |= wants[at].kind == WANT_SET;

@@ -57,6 +57,7 @@ static long used;		/* bytes of the arena */
 static char *fresh_out;		/* the buffer of the next question */
 static long fresh_size;
 
+//# take
 static long take(long size)
 {
 	long at = used;
