@@ -20,3 +20,4 @@ pub mod actor;
 pub mod stage;
 pub mod wire;
 pub mod worker;
+pub mod export;

@@ -7,6 +7,7 @@ mod check_config;
 mod choose;
 mod coverage;
 mod deviations;
+mod export;
 mod files;
 mod fetching;
 mod inspect;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use harness::case::Version;
 use harness::case::diagnostic::Diagnostic;
 use harness::case::step::duration;
 use harness::suite::Suite;
@@ -121,6 +123,9 @@ enum Command {
     List(List),
     /// Show a case with the requirements that it covers
     Show(Show),
+    /// Write a case as a program in C that needs nothing else, or as a trace of its system calls
+    #[command(after_help = export::HELP)]
+    Export(Export),
     /// Say for each requirement which cases cover it, and what came of them
     #[command(after_help = coverage::HELP, override_usage = "skc coverage [OPTIONS] [RECORDS]... [FILTER]...")]
     Coverage(coverage::Coverage),
@@ -446,6 +451,39 @@ struct Show {
 }
 
 #[derive(Args)]
+struct Export {
+    /// The id of the case, as in parent/multi-threaded
+    #[arg(value_name = "CASE")]
+    case: String,
+    #[command(flatten)]
+    source: Source,
+    /// What to write to standard output
+    #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = Form::C)]
+    form: Form,
+    /// Which Linux the expected outcomes are of [default: the running one, or that of the record]
+    #[arg(long = "for", value_name = "VERSION", value_parser = version)]
+    linux: Option<Version>,
+    /// For `strace`: records, or a folder that `skc run --report` wrote, to take what was observed from; without
+    /// it and without --for, the case is played now
+    #[arg(long, value_name = "RECORDS")]
+    record: Option<PathBuf>,
+}
+
+/// What a case can be exported as.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// One file in C without dependencies that plays the case, for the kernel's own people
+    C,
+    /// The system calls of each step, expected and observed, as strace(1) writes them
+    Strace,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    let number = text.strip_prefix("linux-").unwrap_or(text);
+    Version::parse(number).ok_or_else(|| "a version is written linux-6.12 or 6.12".into())
+}
+
+#[derive(Args)]
 struct Report {
     /// Files of records, folders that `skc run --report` wrote, or folders of such folders; parts of one run
     /// are put together
@@ -539,6 +577,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => inspect::check(&args, terminal),
         Command::List(args) => inspect::list(&args, terminal),
         Command::Show(args) => show::show(&args, terminal),
+        Command::Export(args) => export::export(&args, terminal),
         Command::Coverage(args) => coverage::coverage(&args, terminal),
         Command::Report(args) => results::report(&args, terminal),
         Command::Compare(args) => results::compare(&args, terminal),

@@ -337,7 +337,7 @@ pub(super) fn file(path: &str) -> Request {
 }
 
 pub(super) fn write_and_close(request: &mut Request, bytes: &[u8]) {
-    let at = request.place(bytes);
+    let at = request.text(bytes);
     request.call(libc::SYS_write, &[Arg::Result(0), Arg::Image(at), Arg::Number(bytes.len() as i64)]);
     request.call(libc::SYS_close, &[Arg::Result(0)]);
 }

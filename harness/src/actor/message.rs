@@ -4,6 +4,8 @@
 //! A request carries system calls and an *image*: the bytes of strings and structures that the calls
 //! point to. The actor places the image in its arena and turns offsets into addresses.
 
+use std::ops::Range;
+
 /// The largest image: two texts of a megabyte and room for the rest.
 pub const IMAGE: usize = 3 << 20;
 /// The largest output buffer.
@@ -151,6 +153,15 @@ pub enum Arg {
     Result(usize),
 }
 
+/// Something that was placed in an image.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Where, without padding and terminating NUL.
+    pub range: Range<usize>,
+    /// If a NUL follows, and else it is a structure.
+    pub is_text: bool,
+}
+
 /// A request under construction.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -158,6 +169,8 @@ pub struct Request {
     calls: Vec<CallWords>,
     fixes: Vec<Fix>,
     image: Vec<u8>,
+    pieces: Vec<Piece>,
+    given: Vec<usize>,
     out: usize,
     back: Back,
     main: Option<usize>,
@@ -171,6 +184,8 @@ impl Request {
             calls: Vec::new(),
             fixes: Vec::new(),
             image: Vec::new(),
+            pieces: Vec::new(),
+            given: Vec::new(),
             out: 0,
             back: Back::None,
             main: None,
@@ -182,13 +197,52 @@ impl Request {
         let at = self.image.len().next_multiple_of(8);
         self.image.resize(at, 0);
         self.image.extend_from_slice(bytes);
+        self.pieces.push(Piece { range: at..self.image.len(), is_text: false });
         at
+    }
+
+    /// What is to be done.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The calls.
+    pub fn calls(&self) -> &[CallWords] {
+        &self.calls
+    }
+
+    /// The words that become addresses.
+    pub fn fixes(&self) -> &[Fix] {
+        &self.fixes
+    }
+
+    /// The bytes that the calls point to.
+    pub fn image(&self) -> &[u8] {
+        &self.image
+    }
+
+    /// What was placed in the image.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// How many arguments a call was given.
+    pub fn given(&self, call: usize) -> usize {
+        self.given.get(call).copied().unwrap_or(0)
+    }
+
+    /// The call whose result counts.
+    pub fn counts(&self) -> usize {
+        self.main.unwrap_or(self.calls.len().saturating_sub(1))
     }
 
     /// Places a string with its NUL.
     pub fn text(&mut self, bytes: &[u8]) -> usize {
         let at = self.place(bytes);
         self.image.push(0);
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.is_text = true;
+        }
         at
     }
 
@@ -239,6 +293,7 @@ impl Request {
             };
         }
         self.calls.push(words);
+        self.given.push(args.len());
         self.calls.len() - 1
     }
 
@@ -273,7 +328,7 @@ impl Request {
             self.fixes.len() as u64,
             self.out as u64,
             self.back as u64,
-            self.main.unwrap_or(self.calls.len().saturating_sub(1)) as u64,
+            self.counts() as u64,
             // Only a single call can be said to have written so far and no further.
             self.calls.iter().all(|call| call.drain == 0).into(),
         ];

@@ -19,18 +19,7 @@ const FAINT: Style = Style::new().dimmed();
 /// Shows a case.
 pub(super) fn show(args: &Show, terminal: Terminal) -> Result<u8, Trouble> {
     let suite = args.source.load()?;
-    let Some(case) = suite.case(&args.case).or_else(|| first_row(&suite, &args.case)) else {
-        let near = did_you_mean(&args.case, suite.cases().iter().map(|case| case.id.as_str()));
-        let help = match near {
-            Some(near) => format!(": did you mean `{near}`?"),
-            // A chapter or a requirement, most likely.
-            None if choose(&suite, std::slice::from_ref(&args.case)).is_ok() => {
-                format!("; `skc list {}` shows the cases that this means", args.case)
-            }
-            None => "; `skc list` shows all".into(),
-        };
-        return Err(Trouble::Usage(format!("there is no case `{}`{help}", args.case)));
-    };
+    let case = find(&suite, &args.case)?;
     let runs = args.records.iter().map(|path| read(path)).collect::<Result<Vec<_>, Trouble>>()?;
     let mut out = terminal.out().lock();
     source(&mut out, &suite, case)?;
@@ -47,6 +36,23 @@ pub(super) fn show(args: &Show, terminal: Terminal) -> Result<u8, Trouble> {
         }
     }
     Ok(0)
+}
+
+/// The case of this id, or the first row of its table.
+pub(super) fn find<'s>(suite: &'s Suite, id: &str) -> Result<&'s Case, Trouble> {
+    let Some(case) = suite.case(id).or_else(|| first_row(suite, id)) else {
+        let near = did_you_mean(id, suite.cases().iter().map(|case| case.id.as_str()));
+        let help = match near {
+            Some(near) => format!(": did you mean `{near}`?"),
+            // A chapter or a requirement, most likely.
+            None if choose(suite, &[id.to_owned()]).is_ok() => {
+                format!("; `skc list {}` shows the cases that this means", id)
+            }
+            None => "; `skc list` shows all".into(),
+        };
+        return Err(Trouble::Usage(format!("there is no case `{}`{help}", id)));
+    };
+    Ok(case)
 }
 
 /// A case with a table is shown for all of its rows.

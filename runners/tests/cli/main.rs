@@ -3,6 +3,7 @@
 mod config;
 mod coverage;
 mod deviations;
+mod export;
 mod fixture;
 mod files;
 mod filters;

@@ -1,0 +1,615 @@
+//! A case in C: its actors and its steps, one line for what is asked and one for what is expected. What does the
+//! asking is the [`super::runtime`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use super::deed::{Deed, Part, Program, SysCall, Word};
+use super::paper::Symbol;
+use super::script::{self, Answer, Asked, Line, Read, Script};
+use super::{Refusal, names, runtime};
+use crate::actor::message::How;
+use crate::actor::perform::Copy;
+use crate::actor::reading::Reading;
+use crate::case::{Act, Alternative, Expr, Outcome, Session};
+use crate::ops::Gives;
+use crate::plan::Plan;
+use crate::value::Errno;
+
+/// The longest line before it is broken.
+const WIDTH: usize = 110;
+
+/// The case's part of a program.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    pub(super) sizes: Sizes,
+    /// Constants of linux/keyctl.h.
+    pub(super) constants: BTreeMap<String, i64>,
+    /// The actors and the steps.
+    pub(super) text: String,
+    /// Words that choose chunks of the runtime and stand nowhere.
+    pub(super) hints: &'static [&'static str],
+}
+
+/// What the runtime has to have room for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Actors before the first step.
+    pub(super) cast: usize,
+    /// Actors in all.
+    pub(super) actors: usize,
+    pub(super) variables: usize,
+    /// Bytes that texts and buffers take.
+    pub(super) arena: usize,
+    /// How long a call may take, and all of the case, in nanoseconds.
+    pub(super) call: u128,
+    pub(super) case: u128,
+}
+
+/// Writes the case's part.
+pub(super) fn own(plan: &Plan, script: &Script) -> Result<Own, Refusal> {
+    let mut writer = Writer { script, identifiers: identifiers(plan, script), constants: BTreeMap::new() };
+    let mut text = writer.cast(plan)?;
+    text += "static void play(void)\n{\n";
+    text += &writer.declarations(plan)?;
+    for line in &script.lines {
+        text += &writer.line(line)?;
+    }
+    text += "}\n";
+    let userns = plan.actors.iter().any(|actor| actor.userns.is_some());
+    let hints: &[&str] = match (plan.stage.proc, plan.stage.files, userns) {
+        (true, true, true) => &["with_proc", "with_files", "nested"],
+        (true, true, false) => &["with_proc", "with_files"],
+        (true, false, true) => &["with_proc", "nested"],
+        (true, false, false) => &["with_proc"],
+        (false, true, true) => &["with_files", "nested"],
+        (false, true, false) => &["with_files"],
+        (false, false, true) => &["nested"],
+        (false, false, false) => &[],
+    };
+    let sizes = Sizes {
+        cast: plan.actors.len(),
+        actors: plan.actors.len() + script.born.len(),
+        variables: script.variables.len(),
+        arena: arena(script.room),
+        call: plan.step_limit.as_nanos(),
+        case: plan.limit.as_nanos(),
+    };
+    Ok(Own { sizes, constants: writer.constants, text, hints })
+}
+
+impl From<std::fmt::Error> for Refusal {
+    fn from(_: std::fmt::Error) -> Refusal {
+        Refusal("it cannot be written".into())
+    }
+}
+
+/// In whole pages, and something for what the runtime itself places.
+fn arena(room: usize) -> usize {
+    (room + (2 << 20)).next_multiple_of(4096)
+}
+
+/// Names of actors and variables that mean something to C or to the runtime get an underscore.
+fn identifiers(plan: &Plan, script: &Script) -> BTreeMap<String, String> {
+    const C: &[&str] = &[
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "typeof",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "asm",
+        "linux",
+        "unix",
+        "bool",
+        "true",
+        "false",
+        "nullptr",
+        "thread_local",
+        "constexpr",
+        "static_assert",
+        "alignas",
+        "alignof",
+        "errno",
+        "stdin",
+        "stdout",
+        "stderr",
+        "environ",
+    ];
+    let mut taken: BTreeSet<String> = runtime::reserved().iter().chain(C).map(ToString::to_string).collect();
+    let mut found = BTreeMap::new();
+    let actors = plan.actors.iter().map(|actor| &actor.name).chain(&script.born);
+    let variables = script.variables.iter().map(|(name, _)| format!("${name}"));
+    for name in actors.cloned().chain(variables) {
+        let mut identifier = name.trim_start_matches('$').to_owned();
+        while taken.contains(&identifier) {
+            identifier.push('_');
+        }
+        taken.insert(identifier.clone());
+        found.insert(name, identifier);
+    }
+    found
+}
+
+struct Writer<'a> {
+    script: &'a Script,
+    identifiers: BTreeMap<String, String>,
+    constants: BTreeMap<String, i64>,
+}
+
+impl Writer<'_> {
+    fn actor(&self, name: &str) -> String {
+        self.identifiers.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    fn variable(&self, name: &str) -> String {
+        self.actor(&format!("${name}"))
+    }
+
+    fn cast(&self, plan: &Plan) -> Result<String, Refusal> {
+        let mut text = String::from("static const struct cast cast[CAST] = {\n");
+        let mut namespaces: Vec<&str> = Vec::new();
+        for actor in &plan.actors {
+            let namespace = actor.userns.as_deref().map_or(0, |name| {
+                let at = namespaces.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    namespaces.push(name);
+                    namespaces.len() - 1
+                });
+                at + 1
+            });
+            let session = match actor.session {
+                Session::Fresh => 1,
+                Session::Inherited => 0,
+                Session::None => -1,
+            };
+            write!(text, "\t{{ .name = \"{}\", .uid = {}, .gid = {}", actor.name, actor.uid, actor.gid)?;
+            write!(text, ", .capabilities = {:#x}, .session = {session}", actor.caps)?;
+            if namespace > 0 {
+                write!(text, ", .user_namespace = {namespace}")?;
+            }
+            if !actor.groups.is_empty() {
+                let groups: Vec<String> = actor.groups.iter().map(u32::to_string).collect();
+                write!(text, ", .groups = {{ {} }}, .group_count = {}", groups.join(", "), groups.len())?;
+            }
+            text += " },\n";
+        }
+        text += "};\n\n";
+        let groups = plan.actors.iter().map(|actor| actor.groups.len()).max().unwrap_or(0);
+        if groups > 8 || namespaces.len() > 8 {
+            return Err(Refusal(
+                "an actor has more than 8 groups, or there are more than 8 user namespaces".into(),
+            ));
+        }
+        Ok(text)
+    }
+
+    fn declarations(&self, plan: &Plan) -> Result<String, Refusal> {
+        let names: Vec<String> = plan
+            .actors
+            .iter()
+            .map(|actor| &actor.name)
+            .chain(&self.script.born)
+            .map(|name| self.actor(name))
+            .collect();
+        let mut text = format!("\tenum {{ {} }};\n", names.join(", "));
+        let list = |is_text| {
+            let chosen = self.script.variables.iter().filter(|(_, gives)| is_bytes(*gives) == is_text);
+            chosen.map(|(name, _)| self.variable(name)).collect::<Vec<_>>().join(", ")
+        };
+        let (numbers, texts) = (list(false), list(true));
+        if !numbers.is_empty() {
+            writeln!(text, "\tlong {numbers};")?;
+        }
+        if !texts.is_empty() {
+            writeln!(text, "\tstruct text {texts};")?;
+        }
+        Ok(text)
+    }
+
+    fn line(&mut self, line: &Line) -> Result<String, Refusal> {
+        let step = &line.step;
+        let mut text = String::from("\n");
+        let mut indent = "\t".to_owned();
+        let mut heads = Vec::new();
+        if step.times > 1 {
+            heads.push(format!("times({})", step.times));
+        }
+        if let Some(within) = step.within {
+            heads.push(format!("within({})", within.as_millis()));
+        }
+        let together = matches!(step.act, Act::Together(_));
+        let braces = !heads.is_empty();
+        if together {
+            writeln!(text, "\t// {}: together:", step.line)?;
+        } else if let Some(part) = line.parts.first() {
+            writeln!(text, "\t{}", comment(part))?;
+        }
+        if braces {
+            writeln!(text, "\t{} {{", heads.join(" "))?;
+            indent.push('\t');
+        }
+        if together {
+            writeln!(text, "{indent}together();")?;
+            for part in &line.parts {
+                writeln!(text, "{indent}{}", comment(part))?;
+                self.deed(&mut text, &indent, part)?;
+            }
+            for part in &line.parts {
+                self.answer(&mut text, &indent, part)?;
+            }
+        } else {
+            for part in &line.parts {
+                self.deed(&mut text, &indent, part)?;
+                self.answer(&mut text, &indent, part)?;
+            }
+        }
+        if braces {
+            text += "\t}\n";
+        }
+        Ok(text)
+    }
+
+    fn deed(&mut self, text: &mut String, indent: &str, part: &Asked) -> Result<(), Refusal> {
+        let Some(deed) = &part.deed else { return Ok(()) };
+        let who = self.actor(&part.actor);
+        if part.moves {
+            writeln!(text, "{indent}moves_children({who});")?;
+        }
+        match deed {
+            Deed::Calls { calls, counts, .. } => {
+                let read = calls.iter().any(|call| call.drain);
+                if !read && counts + 1 != calls.len() {
+                    return Err(Refusal("of several calls it is not the last whose result counts".into()));
+                }
+                self.calls(text, indent, &who, calls)?;
+            }
+            Deed::Birth { how, flags } => {
+                let child = match &part.answer {
+                    Some(Answer { outcome: Outcome::Born(child), .. }) => self.actor(child),
+                    _ => return Err(Refusal("a birth without a name".into())),
+                };
+                let kind = match how {
+                    How::Copy => "COPY",
+                    How::Clone3 => "CLONE3",
+                    How::Shared => "SHARED",
+                };
+                let flags = names::clone_flags(*flags).unwrap_or_else(|| format!("{flags:#x}"));
+                writeln!(text, "{indent}birth({who}, {child}, {kind}, {flags});")?;
+            }
+            Deed::Execution(program) => {
+                let call = match program {
+                    Program::Own => format!("exec_self({who})"),
+                    Program::Path(path) => format!("execute({who}, AT_FDCWD, {})", literal(path)),
+                    Program::Copy(Copy::SetUser(uid)) => format!("exec_setuid({who}, {uid})"),
+                    Program::Copy(Copy::SetGroup(gid)) => format!("exec_setgid({who}, {gid})"),
+                    Program::Copy(Copy::Capabilities(bits)) => format!("exec_filecaps({who}, {bits:#x})"),
+                    Program::Copy(Copy::Script) => format!("exec_script({who})"),
+                };
+                writeln!(text, "{indent}{call};")?;
+            }
+            Deed::Exit { reap: true } => writeln!(text, "{indent}leave({who});")?,
+            Deed::Exit { reap: false } => writeln!(text, "{indent}leave_zombie({who});")?,
+            Deed::Signal { target, signal } => {
+                let target = self.actor(target);
+                let deadly =
+                    [libc::SIGKILL, libc::SIGTERM].iter().any(|deadly| i64::from(*deadly) == *signal);
+                let name = crate::value::CONSTANTS
+                    .iter()
+                    .find(|(name, number)| name.starts_with("SIG") && number == signal)
+                    .map_or_else(|| signal.to_string(), |(name, _)| (*name).to_owned());
+                match deadly {
+                    true => writeln!(text, "{indent}murder({who}, {target}, {name});")?,
+                    false => writeln!(text, "{indent}call({who}, SYS_kill, PID({target}), {name});")?,
+                }
+            }
+            Deed::Wait { child } => writeln!(text, "{indent}reap({who}, {});", self.actor(child))?,
+            Deed::Spin(nanoseconds) => writeln!(text, "{indent}spin({who}, {});", nanoseconds / 1_000_000)?,
+            Deed::Known(word) => {
+                let word = self.word(word)?;
+                writeln!(text, "{indent}note(\"{word}\", {word});")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn calls(
+        &mut self,
+        text: &mut String,
+        indent: &str,
+        who: &str,
+        calls: &[SysCall],
+    ) -> Result<(), Refusal> {
+        if let Some(call) = calls.iter().find(|call| call.drain) {
+            // A file that is read to its end is one line.
+            let opened = calls.first().filter(|call| names::call(call) == Some("SYS_openat"));
+            match (opened.and_then(|call| call.args.get(1)), call.args.first()) {
+                (Some(path), _) => writeln!(text, "{indent}slurp({who}, {});", self.word(path)?)?,
+                (None, Some(fd)) => writeln!(text, "{indent}slurp_fd({who}, {});", self.word(fd)?)?,
+                _ => return Err(Refusal("it reads nobody knows what".into())),
+            }
+            return Ok(());
+        }
+        for (at, call) in calls.iter().enumerate() {
+            let mut words = vec![
+                who.to_owned(),
+                names::call(call).map_or_else(|| call.number.to_string(), str::to_owned),
+            ];
+            for at in 0..call.args.len() {
+                words.push(match names::argument(call, at) {
+                    Some(name) => {
+                        if let (true, Some(Word::Number(number))) =
+                            (name.starts_with("KEYCTL_"), call.args.get(at))
+                        {
+                            self.constants.insert(name.clone(), *number);
+                        }
+                        name
+                    }
+                    None => self.argument(who, &call.args[at])?,
+                });
+            }
+            let verb = match (at, call.compat) {
+                (0, false) => "call",
+                (0, true) => "call32",
+                _ => "then",
+            };
+            writeln!(text, "{indent}{verb}({});", words.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn argument(&mut self, who: &str, word: &Word) -> Result<String, Refusal> {
+        Ok(match word {
+            Word::Result(call) => format!("RESULT({who}, {call})"),
+            word => self.word(word)?,
+        })
+    }
+
+    fn word(&mut self, word: &Word) -> Result<String, Refusal> {
+        Ok(match word {
+            Word::Number(number) if *number == i64::MIN => "(-0x7fffffffffffffffL - 1)".into(),
+            Word::Number(number) if i32::try_from(*number).is_ok() => number.to_string(),
+            Word::Number(number) if *number > 0 => format!("{number:#x}"),
+            Word::Number(number) => format!("{number}L"),
+            Word::Symbol(symbol) => self.symbol(symbol),
+            Word::Text(parts) => match parts.as_slice() {
+                [] => "S(\"\")".into(),
+                [Part::Bytes(bytes)] => format!("S({})", literal(bytes)),
+                [Part::Bytes(bytes), Part::Decimal(Symbol::Turn)] => format!("N({})", literal(bytes)),
+                parts => format!("F({})", self.format(parts)),
+            },
+            Word::Filled(size) => format!("A({size})"),
+            Word::Words32(words) => format!("W32({})", self.words(words)?),
+            Word::Words64(words) => format!("W64({})", self.words(words)?),
+            Word::Out(size) => format!("OUT({size})"),
+            Word::Result(_) => return Err(Refusal("a structure holds the result of a call".into())),
+        })
+    }
+
+    fn words(&mut self, words: &[Word]) -> Result<String, Refusal> {
+        let words = words.iter().map(|word| self.word(word)).collect::<Result<Vec<_>, _>>()?;
+        Ok(words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", "))
+    }
+
+    /// A format of printf(3) and its arguments.
+    fn format(&mut self, parts: &[Part]) -> String {
+        let mut format = String::new();
+        let mut arguments = String::new();
+        for part in parts {
+            let (letter, symbol) = match part {
+                Part::Bytes(bytes) => {
+                    format += &escaped(bytes).replace('%', "%%");
+                    continue;
+                }
+                Part::Decimal(symbol) => ("%ld", symbol),
+                Part::Hexadecimal(symbol) => ("%08lx", symbol),
+            };
+            format += letter;
+            arguments += ", ";
+            arguments += &self.symbol(symbol);
+        }
+        format!("\"{format}\"{arguments}")
+    }
+
+    fn symbol(&mut self, symbol: &Symbol) -> String {
+        match symbol {
+            Symbol::Variable(name) => self.variable(name),
+            Symbol::Process(actor) => format!("PID({})", self.actor(actor)),
+            Symbol::Touched(actor) => format!("TOUCHED({})", self.actor(actor)),
+            Symbol::Special(name, number) => {
+                let name = names::special(name);
+                self.constants.insert(name.into(), *number);
+                name.into()
+            }
+            Symbol::Turn => "(long)repetition".into(),
+        }
+    }
+
+    fn answer(&mut self, text: &mut String, indent: &str, part: &Asked) -> Result<(), Refusal> {
+        let Some(Answer { read, gives, outcome }) = &part.answer else { return Ok(()) };
+        let serial = *gives == Gives::Serial;
+        let (who, how) = match read {
+            Read::Variable(name) => {
+                let variable = self.variable(name);
+                let note = if is_bytes(*gives) { "note_text" } else { "note" };
+                writeln!(text, "{indent}{note}(\"${name}\", {variable});")?;
+                ("0".to_owned(), if serial { "KNOWN_SERIAL".into() } else { "KNOWN".into() })
+            }
+            Read::Known => ("0".to_owned(), "KNOWN".into()),
+            Read::Born => (self.actor(&part.actor), "BORN".to_owned()),
+            Read::As(reading) => (self.actor(&part.actor), self.reading(reading, serial)?),
+        };
+        let wants = self.wants(outcome, *gives)?;
+        let line = format!("{indent}expect({}, {who}, {how}, {});", part.line, wants.join(", "));
+        match line.len() > WIDTH {
+            true => writeln!(
+                text,
+                "{indent}expect({}, {who}, {how},\n{indent}       {});",
+                part.line,
+                wants.join(&format!(",\n{indent}       "))
+            )?,
+            false => writeln!(text, "{line}")?,
+        }
+        Ok(())
+    }
+
+    fn reading(&mut self, reading: &Reading, serial: bool) -> Result<String, Refusal> {
+        let mut looked_for = |word: &str| {
+            let parts = super::deed::parts(word.as_bytes(), &self.script.paper);
+            self.word(&Word::Text(parts))
+        };
+        Ok(match reading {
+            Reading::Number if serial => "SERIAL".into(),
+            Reading::Number => "NUMBER".into(),
+            Reading::Zero => "ZERO".into(),
+            Reading::Text => "STRING".into(),
+            Reading::Bytes => "BYTES".into(),
+            Reading::Line(word) => format!("LINE({})", looked_for(word)?),
+            Reading::Field(word) => format!("FIELD({})", looked_for(word)?),
+            Reading::Ascending => "ASCENDING".into(),
+            Reading::Spelled => "SPELLED".into(),
+            Reading::Words => "WORDS".into(),
+            Reading::Word(at) => format!("WORD({at})"),
+            Reading::Bit(bit) => format!("BIT({bit})"),
+            Reading::Mode => "MODE".into(),
+            Reading::Effective(capability) => format!("EFFECTIVE({capability})"),
+            Reading::Output | Reading::Status | Reading::Ended => {
+                return Err(Refusal("it is about a program of the machine's".into()));
+            }
+        })
+    }
+
+    fn wants(&mut self, outcome: &Outcome, gives: Gives) -> Result<Vec<String>, Refusal> {
+        Ok(match outcome {
+            Outcome::Born(_) => vec!["OK".into()],
+            Outcome::Bind(name) if is_bytes(gives) => vec![format!("BIND_TEXT({})", self.variable(name))],
+            Outcome::Bind(name) => vec![format!("BIND({})", self.variable(name))],
+            Outcome::Not(expr) => vec![self.want(expr, gives, true)?],
+            Outcome::OneOf(alternatives) => alternatives
+                .iter()
+                .map(|alternative| match alternative {
+                    Alternative::Ok => Ok("OK".into()),
+                    Alternative::Fails(errno) => Ok(format!("FAILS({})", errno_name(*errno))),
+                    Alternative::Is(expr) => self.want(expr, gives, false),
+                })
+                .collect::<Result<_, Refusal>>()?,
+        })
+    }
+
+    fn want(&mut self, expr: &Expr, gives: Gives, not: bool) -> Result<String, Refusal> {
+        let is_text_variable =
+            |name: &str| self.script.variables.iter().any(|(known, gives)| known == name && is_bytes(*gives));
+        let text = match expr {
+            Expr::Text(bytes) => Some(format!("T({})", literal(&bytes.0))),
+            Expr::Filled(size) => Some(format!("T({})", literal(&vec![b'a'; *size as usize]))),
+            Expr::Var(name) if is_text_variable(name) => Some(self.variable(name)),
+            Expr::Words(parts) => {
+                let mut all = Vec::new();
+                for (at, part) in parts.iter().enumerate() {
+                    if at > 0 {
+                        all.push(Part::Bytes(b" ".to_vec()));
+                    }
+                    all.push(match part {
+                        Expr::Text(bytes) => Part::Bytes(bytes.0.clone()),
+                        Expr::Number(number) => Part::Bytes(number.to_string().into_bytes()),
+                        Expr::Var(name) if !is_text_variable(name) => {
+                            Part::Decimal(Symbol::Variable(name.clone()))
+                        }
+                        _ => return Err(Refusal("words of which one is a text that is bound".into())),
+                    });
+                }
+                Some(format!("FT({})", self.format(&all)))
+            }
+            _ => None,
+        };
+        if let Some(text) = text {
+            return Ok(match (gives, not) {
+                (Gives::Description, false) => format!("FIELDS({text})"),
+                (Gives::Line, false) => format!("LIKE({text})"),
+                (Gives::Description, true) => format!("NOT_FIELDS({text})"),
+                (Gives::Line, true) => format!("NOT_LIKE({text})"),
+                (_, false) => format!("TEXT({text})"),
+                (_, true) => format!("NOT_TEXT({text})"),
+            });
+        }
+        if let Expr::Set(members) = expr {
+            let mut words = Vec::new();
+            for member in members {
+                let word = script::word(member, &self.script.paper)
+                    .ok_or_else(|| Refusal("a member of a set".into()))?;
+                words.push(self.word(&word)?);
+            }
+            return Ok(format!("{}({})", if not { "NOT_SET" } else { "SET" }, words.join(", ")));
+        }
+        let word = script::word(expr, &self.script.paper)
+            .ok_or_else(|| Refusal(format!("{expr:?} cannot be expected in C")))?;
+        Ok(format!("{}({})", if not { "NOT" } else { "IS" }, self.word(&word)?))
+    }
+}
+
+/// If results of this kind are bytes and not numbers.
+pub(super) fn is_bytes(gives: Gives) -> bool {
+    matches!(gives, Gives::Text | Gives::Content | Gives::Description | Gives::Line)
+}
+
+fn comment(part: &Asked) -> String {
+    // A backslash at the end would take the next line into the comment.
+    let text = part.text.replace('\n', " ");
+    let end = if text.ends_with('\\') { " ." } else { "" };
+    format!("// {}: {text}{end}", part.line)
+}
+
+fn errno_name(errno: Errno) -> String {
+    errno.name().unwrap_or_else(|| errno.0.to_string())
+}
+
+/// A string literal of C.
+pub(super) fn literal(bytes: &[u8]) -> String {
+    format!("\"{}\"", escaped(bytes))
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        match byte {
+            b'"' => text += "\\\"",
+            b'\\' => text += "\\\\",
+            b'\n' => text += "\\n",
+            b'\t' => text += "\\t",
+            // Two of them begin a trigraph.
+            b'?' if text.ends_with('?') => text += "\\?",
+            b' '..=b'~' => text.push(char::from(*byte)),
+            // Three octal digits end by themselves, whatever follows.
+            _ => text += &format!("\\{byte:03o}"),
+        }
+    }
+    text
+}

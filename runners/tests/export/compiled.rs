@@ -1,0 +1,167 @@
+//! Exported programs, compiled and run: many at a time.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use harness::export;
+use harness::value::Bytes;
+
+/// How many programs run at a time: most of them wait for the kernel.
+pub(crate) const RUNNING: usize = 12;
+
+/// A program to be.
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// What a program has said.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) status: i32,
+    pub(crate) output: String,
+}
+
+/// If there is a compiler that makes dynamic and static programs.
+pub(crate) fn compiler() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let source = folder.path().join("probe.c");
+    fs::write(&source, "int main(void) { return 0; }\n").map_err(|error| error.to_string())?;
+    match compile(&source, &["-static"]) {
+        Ok(()) => Ok(()),
+        Err(_) => Err("cc or a static libc is missing: install gcc and libc6-dev".into()),
+    }
+}
+
+fn compile(source: &Path, flags: &[&str]) -> Result<(), String> {
+    let output = Command::new("cc")
+        .args(flags)
+        .args(["-pipe", "-o"])
+        .arg(source.with_extension(""))
+        .arg(source)
+        .output()
+        .map_err(|error| format!("cc: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// Compiles programs with these flags and runs them; gives what each says.
+pub(crate) fn run(programs: &[&Program], flags: &[&str]) -> Result<Vec<Told>, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let source = |at: usize| folder.path().join(format!("{at}.c"));
+    let compiled = each(programs.len(), processors(), |at| {
+        fs::write(source(at), &programs[at].text).map_err(|error| error.to_string())?;
+        compile(&source(at), flags).map_err(|error| format!("{}: {error}", programs[at].name))
+    });
+    compiled.into_iter().collect::<Result<Vec<()>, String>>()?;
+    each(programs.len(), RUNNING, |at| told(&mut Command::new(source(at).with_extension(""))))
+        .into_iter()
+        .collect()
+}
+
+/// The same of many programs, of which several are compiled as one.
+pub(crate) fn run_bundled(programs: &[export::Program]) -> Result<Vec<Told>, String> {
+    const TOGETHER: usize = 50;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let bundles = export::bundles(programs, TOGETHER);
+    let source = |at: usize| folder.path().join(format!("{at}.c"));
+    let compiled = each(bundles.len(), processors(), |at| {
+        fs::write(source(at), &bundles[at].1).map_err(|error| error.to_string())?;
+        compile(&source(at), &["-O0", "-w"])
+    });
+    compiled.into_iter().collect::<Result<Vec<()>, String>>()?;
+    let mut place = vec![0; programs.len()];
+    bundles.iter().enumerate().for_each(|(at, (cases, _))| cases.iter().for_each(|case| place[*case] = at));
+    each(programs.len(), RUNNING, |at| {
+        told(Command::new(source(place[at]).with_extension("")).arg(at.to_string()))
+    })
+    .into_iter()
+    .collect()
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn told(program: &mut Command) -> Result<Told, String> {
+    let output = program.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    Ok(Told { status: output.status.code().unwrap_or(-1), output: text.into_owned() })
+}
+
+/// Does something for each of so many, several at a time.
+pub(crate) fn each<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(count));
+    thread::scope(|scope| {
+        for _ in 0..threads.min(count) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= count {
+                        break;
+                    }
+                    let made = work(at);
+                    if let Ok(mut done) = done.lock() {
+                        done.push((at, made));
+                    }
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, made)| made).collect()
+}
+
+/// If a program has observed what the suite has: the same error, small number or text; of serials, which no two runs
+/// share, that it is one, or the same variable's.
+pub(crate) fn alike(suite: &str, program: &str) -> bool {
+    match (text(suite), text(program)) {
+        (Some(suite), Some((shown, cut))) => match cut {
+            // Of a long text the program shows the beginning.
+            true => suite.0.starts_with(&shown),
+            false => suite.0 == shown,
+        },
+        _ => class(suite) == class(program),
+    }
+}
+
+/// The bytes of a text as both show them, and if there were more.
+fn text(shown: &str) -> Option<(Vec<u8>, bool)> {
+    let (inner, rest) = shown.strip_prefix('"')?.rsplit_once('"')?;
+    let cut = inner.strip_suffix("...").filter(|_| rest.ends_with("bytes)"));
+    let bytes = Bytes::unescape(cut.unwrap_or(inner)).ok()?;
+    Some((class(&String::from_utf8_lossy(&bytes.0)).into_bytes(), cut.is_some()))
+}
+
+/// An observation with every serial replaced by the word.
+fn class(observed: &str) -> String {
+    let shown =
+        observed.rsplit_once(" = ").filter(|(name, _)| name.starts_with('$')).map_or(observed, |(_, it)| it);
+    let mut text = String::new();
+    for word in shown.split_inclusive(|char: char| !char.is_ascii_alphanumeric()) {
+        let bare = word.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
+        match bare.len() >= 6 && bare.chars().all(|char| char.is_ascii_hexdigit()) {
+            true => text += "SERIAL",
+            false => text += bare,
+        }
+        text += &word[bare.len()..];
+    }
+    // The kernel gives a keyring's links in any order.
+    match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        Some(members) => {
+            // A variable's name may have got an underscore.
+            let mut members: Vec<&str> = members.split(", ").map(|name| name.trim_end_matches('_')).collect();
+            members.sort_unstable();
+            members.join(", ")
+        }
+        None => text,
+    }
+}
