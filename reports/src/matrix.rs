@@ -47,7 +47,10 @@ impl Matrix {
     pub fn of(runs: &[Run]) -> Matrix {
         let mut targets: Vec<Column> = Vec::new();
         for run in runs {
-            let short = short(&run.header.target);
+            let target = &run.header.target;
+            let is_twin = |other: &&Run| version(&other.header.target) == version(target);
+            let alone = runs.iter().filter(is_twin).count() == 1;
+            let short = if alone { version(target) } else { short(target) };
             let twins =
                 targets.iter().filter(|column| column.name.split(" (").next() == Some(&short)).count();
             let mut chapters: BTreeMap<String, Counts> = BTreeMap::new();
@@ -102,11 +105,20 @@ impl Matrix {
     }
 }
 
-/// The name of a target in as few words as tell it from others: `6.12 cloud`, `gvisor 20240729`.
+/// The name of a target among others: `6.12`, `gvisor 20240729`.
+fn version(target: &Target) -> String {
+    match target.implementation.as_str() {
+        "linux" => target.version.to_string(),
+        other => {
+            format!("{other} {}", target.implementation_version.as_deref().unwrap_or(&target.release))
+        }
+    }
+}
+
+/// Its name among others of its version: `6.12 rt`.
 fn short(target: &Target) -> String {
     if target.implementation != "linux" {
-        let version = target.implementation_version.as_deref().unwrap_or(&target.release);
-        return format!("{} {version}", target.implementation);
+        return version(target);
     }
     // The words of a release that are no numbers are what it was built for, and last the machine.
     let built_for = target.release.split(['-', '+']).skip(1).filter(|word| {
@@ -114,7 +126,7 @@ fn short(target: &Target) -> String {
             && *word != target.machine
             && word.chars().all(|char| char.is_ascii_alphabetic())
     });
-    [target.version.to_string()].into_iter().chain(built_for.map(str::to_owned)).collect::<Vec<_>>().join(" ")
+    [version(target)].into_iter().chain(built_for.map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
 fn shown(text: &str) -> String {

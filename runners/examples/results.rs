@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
-use gvisor::{GVISOR, WITH_KEYRINGS, fetched, installed, path_with};
+use gvisor::{GVISOR, WITH_KEYRINGS, date, fetched, installed, path_with, programs};
 
 /// What the matrix stands between in the README.
 const BEGIN: &str = "<!-- results: `make results` writes this -->\n";
@@ -36,23 +36,10 @@ fn publish() -> Result<(), Failure> {
     let skc = own.parent().and_then(Path::parent).ok_or("this program has no folder")?.join("skc");
     let records = skc.with_file_name("results");
     let (kernels, sandbox) = (records.join("kernels"), records.join("gvisor"));
-    for folder in [&kernels, &sandbox] {
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
-        }
+    // What was played last can be rendered again.
+    if env::args().nth(1).as_deref() != Some("render") {
+        play(&skc, &kernels, &sandbox)?;
     }
-
-    played(Command::new(&skc).args(["run", "--kernel", "all", "--report"]).arg(&kernels))?;
-    let folder = match installed()? {
-        version if *version >= *WITH_KEYRINGS => None,
-        _ => Some(fetched()?),
-    };
-    let mut run = Command::new(&skc);
-    run.args(["run", "--command", GVISOR, "--report"]).arg(&sandbox);
-    if let Some(folder) = &folder {
-        run.env("PATH", path_with(&folder.path().join("usr/bin"))?);
-    }
-    played(&mut run)?;
 
     let rendered = |format: &str| -> Result<String, Failure> {
         let Output { status, stdout, .. } = Command::new(&skc)
@@ -85,6 +72,30 @@ fn publish() -> Result<(), Failure> {
     let table = matrix.split("\n| column |").next().unwrap_or_default().trim_end();
     fs::write(&readme, format!("{before}{BEGIN}\n{table}\n\n{END}{after}"))?;
     Ok(())
+}
+
+/// Plays all of it, and leaves records in these folders.
+fn play(skc: &Path, kernels: &Path, sandbox: &Path) -> Result<(), Failure> {
+    for folder in [kernels, sandbox] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+    }
+
+    played(Command::new(skc).args(["run", "--kernel", "all", "--report"]).arg(kernels))?;
+    let folder = match installed()? {
+        date if *date >= *WITH_KEYRINGS => None,
+        _ => Some(fetched()?),
+    };
+    let programs = folder.as_ref().map(programs);
+    let version = date(&programs.clone().unwrap_or_default().join("runsc"))?;
+    let mut run = Command::new(skc);
+    run.args(["run", "--command", GVISOR, "--implementation", &format!("gvisor={version}"), "--report"]);
+    run.arg(sandbox);
+    if let Some(folder) = &programs {
+        run.env("PATH", path_with(folder)?);
+    }
+    played(&mut run)
 }
 
 /// A run whose cases all came to something, whatever that is.

@@ -13,7 +13,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use gvisor::{GVISOR, WITH_KEYRINGS, fetched, installed, path_with};
+use gvisor::{GVISOR, WITH_KEYRINGS, fetched, installed, path_with, programs};
 use marked::await_processes;
 
 /// A case that plays everywhere.
@@ -125,7 +125,7 @@ fn main() -> ExitCode {
         };
         let mut run = skc(&["--command", GVISOR]);
         if let Some(folder) = &folder {
-            run.env("PATH", path_with(&folder.path().join("usr/bin"))?);
+            run.env("PATH", path_with(&programs(folder))?);
         }
         comes_to(&mut run, 0, "\ngvisor ")?;
         Ok(Completion::Completed)
