@@ -121,12 +121,24 @@ pub(crate) fn run_guarded(words: &[OsString], limit: Duration) -> Result<Output,
 }
 
 /// A folder of cases.
-pub(crate) struct Cases(pub(crate) TempDir);
+pub(crate) struct Cases {
+    path: PathBuf,
+    _folder: Option<TempDir>,
+}
 
 impl Cases {
     /// One case: passes/one.
     pub(crate) fn new() -> Result<Cases, Failed> {
-        let cases = Cases(tempfile::tempdir()?);
+        let folder = tempfile::tempdir()?;
+        let mut cases = Cases::within(folder.path())?;
+        cases._folder = Some(folder);
+        Ok(cases)
+    }
+
+    /// The same, in a folder that somebody else keeps.
+    pub(crate) fn within(folder: &Path) -> Result<Cases, Failed> {
+        let cases = Cases { path: folder.join("cases"), _folder: None };
+        fs::create_dir(&cases.path)?;
         let requirement = "A-01: {tier: core, level: must, says: The behaviour., from: [page(7)]}\n";
         fs::write(cases.path().join("requirements.yaml"), requirement)?;
         cases.add("passes/one", "", "a: getuid() = 0")?;
@@ -141,7 +153,7 @@ impl Cases {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 }
 
