@@ -34,8 +34,10 @@ pub(crate) fn leaves_nothing(stand: &Stand) -> Result<(), String> {
 
 pub(crate) fn without_root(stand: &Stand) -> Result<(), String> {
     let (folder, program) = built(stand)?;
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
-    let output = Command::new(&program).uid(NOBODY).gid(NOBODY).output().map_err(|error| error.to_string())?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+        .map_err(|error| error.to_string())?;
+    let output =
+        Command::new(&program).uid(NOBODY).gid(NOBODY).output().map_err(|error| error.to_string())?;
     let told = String::from_utf8_lossy(&output.stdout);
     match output.status.code() == Some(4) && told.contains("run it as root") {
         true => Ok(()),

@@ -121,7 +121,7 @@ static int same_set(const struct want *want, struct text got)
 			return 0;
 	}
 	for (long member = 1; member <= want->count; member++) {
-		int polls = 0;
+		int twice = 0;
 
 		for (long other = 1; other < member; other++)
 			twice |= want->members[other] == want->members[member];
