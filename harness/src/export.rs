@@ -6,7 +6,9 @@
 
 mod bundle;
 mod c;
+mod cast;
 mod deed;
+mod expected;
 mod head;
 mod names;
 mod paper;

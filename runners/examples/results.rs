@@ -8,7 +8,7 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use gvisor::{GVISOR, WITH_KEYRINGS, date, fetched, installed, path_with, programs};
 
@@ -19,17 +19,7 @@ const END: &str = "<!-- end of results -->";
 /// No result was told.
 type Failure = Box<dyn Error>;
 
-fn main() -> ExitCode {
-    match publish() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("results: {failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn publish() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the crate has no folder")?;
     // Examples stand in a folder beside the program.
     let own = env::current_exe()?;

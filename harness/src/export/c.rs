@@ -1,23 +1,21 @@
 //! A case in C: its actors and its steps, one line for what is asked and one for what is expected. What does the
 //! asking is the [`super::runtime`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::deed::{Deed, Part, Program, SysCall, Word};
 use super::paper::Symbol;
-use super::script::{self, Answer, Asked, Line, Read, Script};
-use super::{Refusal, names, runtime};
+use super::script::{Answer, Asked, Line, Script};
+use super::{Refusal, cast, names};
 use crate::actor::message::How;
 use crate::actor::perform::Copy;
-use crate::actor::reading::Reading;
-use crate::case::{Act, Alternative, Expr, Outcome, Session};
+use crate::case::{Act, Outcome};
 use crate::ops::Gives;
 use crate::plan::Plan;
-use crate::value::Errno;
 
 /// The longest line before it is broken.
-const WIDTH: usize = 110;
+pub(super) const WIDTH: usize = 110;
 
 /// The case's part of a program.
 #[derive(Clone, Debug)]
@@ -48,7 +46,8 @@ pub(super) struct Sizes {
 
 /// Writes the case's part.
 pub(super) fn own(plan: &Plan, script: &Script) -> Result<Own, Refusal> {
-    let mut writer = Writer { script, identifiers: identifiers(plan, script), constants: BTreeMap::new() };
+    let mut writer =
+        Writer { script, identifiers: cast::identifiers(plan, script), constants: BTreeMap::new() };
     let mut text = writer.cast(plan)?;
     text += "static void play(void)\n{\n";
     text += &writer.declarations(plan)?;
@@ -89,150 +88,19 @@ fn arena(room: usize) -> usize {
     (room + (2 << 20)).next_multiple_of(4096)
 }
 
-/// Names of actors and variables that mean something to C or to the runtime get an underscore.
-fn identifiers(plan: &Plan, script: &Script) -> BTreeMap<String, String> {
-    const C: &[&str] = &[
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "typeof",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "asm",
-        "linux",
-        "unix",
-        "bool",
-        "true",
-        "false",
-        "nullptr",
-        "thread_local",
-        "constexpr",
-        "static_assert",
-        "alignas",
-        "alignof",
-        "errno",
-        "stdin",
-        "stdout",
-        "stderr",
-        "environ",
-    ];
-    let mut taken: BTreeSet<String> = runtime::reserved().iter().chain(C).map(ToString::to_string).collect();
-    let mut found = BTreeMap::new();
-    let actors = plan.actors.iter().map(|actor| &actor.name).chain(&script.born);
-    let variables = script.variables.iter().map(|(name, _)| format!("${name}"));
-    for name in actors.cloned().chain(variables) {
-        let mut identifier = name.trim_start_matches('$').to_owned();
-        while taken.contains(&identifier) {
-            identifier.push('_');
-        }
-        taken.insert(identifier.clone());
-        found.insert(name, identifier);
-    }
-    found
-}
-
-struct Writer<'a> {
-    script: &'a Script,
+pub(super) struct Writer<'a> {
+    pub(super) script: &'a Script,
     identifiers: BTreeMap<String, String>,
     constants: BTreeMap<String, i64>,
 }
 
 impl Writer<'_> {
-    fn actor(&self, name: &str) -> String {
+    pub(super) fn actor(&self, name: &str) -> String {
         self.identifiers.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    fn variable(&self, name: &str) -> String {
+    pub(super) fn variable(&self, name: &str) -> String {
         self.actor(&format!("${name}"))
-    }
-
-    fn cast(&self, plan: &Plan) -> Result<String, Refusal> {
-        let mut text = String::from("static const struct cast cast[CAST] = {\n");
-        let mut namespaces: Vec<&str> = Vec::new();
-        for actor in &plan.actors {
-            let namespace = actor.userns.as_deref().map_or(0, |name| {
-                let at = namespaces.iter().position(|known| *known == name).unwrap_or_else(|| {
-                    namespaces.push(name);
-                    namespaces.len() - 1
-                });
-                at + 1
-            });
-            let session = match actor.session {
-                Session::Fresh => 1,
-                Session::Inherited => 0,
-                Session::None => -1,
-            };
-            write!(text, "\t{{ .name = \"{}\", .uid = {}, .gid = {}", actor.name, actor.uid, actor.gid)?;
-            write!(text, ", .capabilities = {:#x}, .session = {session}", actor.caps)?;
-            if namespace > 0 {
-                write!(text, ", .user_namespace = {namespace}")?;
-            }
-            if !actor.groups.is_empty() {
-                let groups: Vec<String> = actor.groups.iter().map(u32::to_string).collect();
-                write!(text, ", .groups = {{ {} }}, .group_count = {}", groups.join(", "), groups.len())?;
-            }
-            text += " },\n";
-        }
-        text += "};\n\n";
-        let groups = plan.actors.iter().map(|actor| actor.groups.len()).max().unwrap_or(0);
-        if groups > 8 || namespaces.len() > 8 {
-            return Err(Refusal(
-                "an actor has more than 8 groups, or there are more than 8 user namespaces".into(),
-            ));
-        }
-        Ok(text)
-    }
-
-    fn declarations(&self, plan: &Plan) -> Result<String, Refusal> {
-        let names: Vec<String> = plan
-            .actors
-            .iter()
-            .map(|actor| &actor.name)
-            .chain(&self.script.born)
-            .map(|name| self.actor(name))
-            .collect();
-        let mut text = format!("\tenum {{ {} }};\n", names.join(", "));
-        let list = |is_text| {
-            let chosen = self.script.variables.iter().filter(|(_, gives)| is_bytes(*gives) == is_text);
-            chosen.map(|(name, _)| self.variable(name)).collect::<Vec<_>>().join(", ")
-        };
-        let (numbers, texts) = (list(false), list(true));
-        if !numbers.is_empty() {
-            writeln!(text, "\tlong {numbers};")?;
-        }
-        if !texts.is_empty() {
-            writeln!(text, "\tstruct text {texts};")?;
-        }
-        Ok(text)
     }
 
     fn line(&mut self, line: &Line) -> Result<String, Refusal> {
@@ -393,7 +261,7 @@ impl Writer<'_> {
         })
     }
 
-    fn word(&mut self, word: &Word) -> Result<String, Refusal> {
+    pub(super) fn word(&mut self, word: &Word) -> Result<String, Refusal> {
         Ok(match word {
             Word::Number(number) if *number == i64::MIN => "(-0x7fffffffffffffffL - 1)".into(),
             Word::Number(number) if i32::try_from(*number).is_ok() => number.to_string(),
@@ -420,7 +288,7 @@ impl Writer<'_> {
     }
 
     /// A format of printf(3) and its arguments.
-    fn format(&mut self, parts: &[Part]) -> String {
+    pub(super) fn format(&mut self, parts: &[Part]) -> String {
         let mut format = String::new();
         let mut arguments = String::new();
         for part in parts {
@@ -452,127 +320,6 @@ impl Writer<'_> {
             Symbol::Turn => "(long)repetition".into(),
         }
     }
-
-    fn answer(&mut self, text: &mut String, indent: &str, part: &Asked) -> Result<(), Refusal> {
-        let Some(Answer { read, gives, outcome }) = &part.answer else { return Ok(()) };
-        let serial = *gives == Gives::Serial;
-        let (who, how) = match read {
-            Read::Variable(name) => {
-                let variable = self.variable(name);
-                let note = if is_bytes(*gives) { "note_text" } else { "note" };
-                writeln!(text, "{indent}{note}(\"${name}\", {variable});")?;
-                ("0".to_owned(), if serial { "KNOWN_SERIAL".into() } else { "KNOWN".into() })
-            }
-            Read::Known => ("0".to_owned(), "KNOWN".into()),
-            Read::Born => (self.actor(&part.actor), "BORN".to_owned()),
-            Read::As(reading) => (self.actor(&part.actor), self.reading(reading, serial)?),
-        };
-        let wants = self.wants(outcome, *gives)?;
-        let line = format!("{indent}expect({}, {who}, {how}, {});", part.line, wants.join(", "));
-        match line.len() > WIDTH {
-            true => writeln!(
-                text,
-                "{indent}expect({}, {who}, {how},\n{indent}       {});",
-                part.line,
-                wants.join(&format!(",\n{indent}       "))
-            )?,
-            false => writeln!(text, "{line}")?,
-        }
-        Ok(())
-    }
-
-    fn reading(&mut self, reading: &Reading, serial: bool) -> Result<String, Refusal> {
-        let mut looked_for = |word: &str| {
-            let parts = super::deed::parts(word.as_bytes(), &self.script.paper);
-            self.word(&Word::Text(parts))
-        };
-        Ok(match reading {
-            Reading::Number if serial => "SERIAL".into(),
-            Reading::Number => "NUMBER".into(),
-            Reading::Zero => "ZERO".into(),
-            Reading::Text => "STRING".into(),
-            Reading::Bytes => "BYTES".into(),
-            Reading::Line(word) => format!("LINE({})", looked_for(word)?),
-            Reading::Field(word) => format!("FIELD({})", looked_for(word)?),
-            Reading::Ascending => "ASCENDING".into(),
-            Reading::Spelled => "SPELLED".into(),
-            Reading::Words => "WORDS".into(),
-            Reading::Word(at) => format!("WORD({at})"),
-            Reading::Bit(bit) => format!("BIT({bit})"),
-            Reading::Mode => "MODE".into(),
-            Reading::Effective(capability) => format!("EFFECTIVE({capability})"),
-            Reading::Output | Reading::Status | Reading::Ended => {
-                return Err(Refusal("it is about a program of the machine's".into()));
-            }
-        })
-    }
-
-    fn wants(&mut self, outcome: &Outcome, gives: Gives) -> Result<Vec<String>, Refusal> {
-        Ok(match outcome {
-            Outcome::Born(_) => vec!["OK".into()],
-            Outcome::Bind(name) if is_bytes(gives) => vec![format!("BIND_TEXT({})", self.variable(name))],
-            Outcome::Bind(name) => vec![format!("BIND({})", self.variable(name))],
-            Outcome::Not(expr) => vec![self.want(expr, gives, true)?],
-            Outcome::OneOf(alternatives) => alternatives
-                .iter()
-                .map(|alternative| match alternative {
-                    Alternative::Ok => Ok("OK".into()),
-                    Alternative::Fails(errno) => Ok(format!("FAILS({})", errno_name(*errno))),
-                    Alternative::Is(expr) => self.want(expr, gives, false),
-                })
-                .collect::<Result<_, Refusal>>()?,
-        })
-    }
-
-    fn want(&mut self, expr: &Expr, gives: Gives, not: bool) -> Result<String, Refusal> {
-        let is_text_variable =
-            |name: &str| self.script.variables.iter().any(|(known, gives)| known == name && is_bytes(*gives));
-        let text = match expr {
-            Expr::Text(bytes) => Some(format!("T({})", literal(&bytes.0))),
-            Expr::Filled(size) => Some(format!("T({})", literal(&vec![b'a'; *size as usize]))),
-            Expr::Var(name) if is_text_variable(name) => Some(self.variable(name)),
-            Expr::Words(parts) => {
-                let mut all = Vec::new();
-                for (at, part) in parts.iter().enumerate() {
-                    if at > 0 {
-                        all.push(Part::Bytes(b" ".to_vec()));
-                    }
-                    all.push(match part {
-                        Expr::Text(bytes) => Part::Bytes(bytes.0.clone()),
-                        Expr::Number(number) => Part::Bytes(number.to_string().into_bytes()),
-                        Expr::Var(name) if !is_text_variable(name) => {
-                            Part::Decimal(Symbol::Variable(name.clone()))
-                        }
-                        _ => return Err(Refusal("words of which one is a text that is bound".into())),
-                    });
-                }
-                Some(format!("FT({})", self.format(&all)))
-            }
-            _ => None,
-        };
-        if let Some(text) = text {
-            return Ok(match (gives, not) {
-                (Gives::Description, false) => format!("FIELDS({text})"),
-                (Gives::Line, false) => format!("LIKE({text})"),
-                (Gives::Description, true) => format!("NOT_FIELDS({text})"),
-                (Gives::Line, true) => format!("NOT_LIKE({text})"),
-                (_, false) => format!("TEXT({text})"),
-                (_, true) => format!("NOT_TEXT({text})"),
-            });
-        }
-        if let Expr::Set(members) = expr {
-            let mut words = Vec::new();
-            for member in members {
-                let word = script::word(member, &self.script.paper)
-                    .ok_or_else(|| Refusal("a member of a set".into()))?;
-                words.push(self.word(&word)?);
-            }
-            return Ok(format!("{}({})", if not { "NOT_SET" } else { "SET" }, words.join(", ")));
-        }
-        let word = script::word(expr, &self.script.paper)
-            .ok_or_else(|| Refusal(format!("{expr:?} cannot be expected in C")))?;
-        Ok(format!("{}({})", if not { "NOT" } else { "IS" }, self.word(&word)?))
-    }
 }
 
 /// If results of this kind are bytes and not numbers.
@@ -585,10 +332,6 @@ fn comment(part: &Asked) -> String {
     let text = part.text.replace('\n', " ");
     let end = if text.ends_with('\\') { " ." } else { "" };
     format!("// {}: {text}{end}", part.line)
-}
-
-fn errno_name(errno: Errno) -> String {
-    errno.name().unwrap_or_else(|| errno.0.to_string())
 }
 
 /// A string literal of C.

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     include_str!("runtime/system.c"),
     include_str!("runtime/actor.c"),
     include_str!("runtime/stage.c"),
     include_str!("runtime/ends.c"),
+    include_str!("runtime/reading.c"),
+    include_str!("runtime/outcome.c"),
     include_str!("runtime/judge.c"),
     include_str!("runtime/files.c"),
     include_str!("runtime/enclosure.c"),
@@ -101,8 +103,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
             here.split_once("*/").map_or("", |(_, rest)| rest)
         } else if here.starts_with("//") {
             here.split_once('\n').map_or("", |(_, rest)| rest)
-        } else if here.starts_with('"') {
-            after_string(&here[1..])
+        } else if let Some(string) = here.strip_prefix('"') {
+            after_string(string)
         } else {
             &here[1..]
         };

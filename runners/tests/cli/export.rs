@@ -56,7 +56,7 @@ fn a_trace_has_what_a_record_has_observed() {
         "bad/key",
         "A-02",
         "",
-        "a: join_session_keyring(NULL) -> $ring\n  - a: revoke(0) = 0\n  - a: getuid() = 0",
+        "a: join_session_keyring(NULL) -> $ring\n  - a: revoke(0) = 0\n  - a: revoke($ring) = 0",
     );
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();

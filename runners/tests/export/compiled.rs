@@ -37,7 +37,7 @@ pub(crate) fn compiler() -> Result<(), String> {
     }
 }
 
-fn compile(source: &Path, flags: &[&str]) -> Result<(), String> {
+pub(crate) fn compile(source: &Path, flags: &[&str]) -> Result<(), String> {
     let output = Command::new("cc")
         .args(flags)
         .args(["-pipe", "-o"])

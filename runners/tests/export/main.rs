@@ -4,6 +4,7 @@
 //! its reason.
 
 mod compiled;
+mod killed;
 mod spoiled;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,8 @@ fn main() -> ExitCode {
         trial("every_program_says_what_the_suite_says", corpus),
         trial("a_broken_expectation_fails_at_its_line", spoiled::bites),
         trial("programs_compile_without_a_warning", strict),
+        trial("a_program_that_is_killed_leaves_nothing", killed::leaves_nothing),
+        trial("without_root_a_program_skips_and_says_so", killed::without_root),
     ];
     // One after the other: each has work for all processors.
     let args = Arguments { test_threads: Some(1), ..args };
