@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use harness::case::Case;
+use harness::case::{Case, Version};
 use harness::export::{self, Refusal};
 use harness::plan::{self, Plan};
 use harness::record::{CaseRecord, Verdict};
@@ -126,6 +126,9 @@ fn corpus(stand: &Stand) -> Result<(), String> {
     for ((case, told), record) in cases.iter().zip(&told).zip(records) {
         let record = record.ok_or("stopped")?;
         *counts.entry(record.verdict.word()).or_default() += 1;
+        if let Err(why) = traced(case, &record, pool.target().version) {
+            wrong.push(format!("{}: {why}", case.id));
+        }
         if let Err(why) = agree(&record, told) {
             wrong.push(format!("{}: {why}\n{}", case.id, told.output));
         }
@@ -150,6 +153,23 @@ fn corpus(stand: &Stand) -> Result<(), String> {
         return Err(format!("not the refusals that are known: {counted:#?}"));
     }
     Ok(())
+}
+
+/// If the trace of a record shows each step that was played, and what differs.
+fn traced(case: &Case, record: &CaseRecord, version: Version) -> Result<(), String> {
+    let plan = export::planned(case, version).map_err(|why| why.0)?;
+    let trace = export::trace(&plan, Some(&record.steps)).map_err(|why| why.0)?;
+    let observed = trace.lines().filter(|line| line.starts_with("      observed  "));
+    let shown = observed.clone().filter(|line| !line.ends_with("nothing: the case had ended")).count();
+    let differ = observed.filter(|line| line.ends_with("<- differs")).count();
+    let failed = record.steps.iter().filter(|step| !step.met).count();
+    match (shown, differ) == (record.steps.len(), failed) {
+        true => Ok(()),
+        false => Err(format!(
+            "{} steps were played, {failed} differ, and the trace is\n{trace}",
+            record.steps.len()
+        )),
+    }
 }
 
 /// If a program and the suite say the same of a case: the verdict, and of a failure the line and what was observed.
