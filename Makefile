@@ -1,11 +1,12 @@
 # make run    the suite on this kernel          make test    every test of the project
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
+# make engines   programs of others that drive `skc`, for its tests: LAVA, Slurm and autopkgtest in a Debian of their own, kirk
 # make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
 #
 # All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
 # `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
-.PHONY: run test bench bless needs helpers
+.PHONY: run test bench bless needs helpers engines
 .DEFAULT_GOAL := run
 
 SKC_ARGS ?=
@@ -20,8 +21,9 @@ run: needs helpers
 # so without session keyrings, the test of gVisor fetches Debian 13's.
 test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
 test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils chromium:chromium \
-    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux
-test: needs helpers
+    qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux \
+    git:git mmdebstrap:mmdebstrap
+test: needs helpers engines
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
@@ -38,6 +40,15 @@ target/helpers/skc-pam: LIBRARY = pam
 target/helpers/%: runners/helpers/%.c
 	@mkdir -p $(@D)
 	@cc -O2 -Wall -Wextra -o $@ $< -l$(LIBRARY) 2>$@.log && rm $@.log || echo "Not built: $@ (see $@.log)" >&2
+
+# Without them the tests that need them are ignored and say so.
+engines: needs target/entrypoints-venv/installed
+	@[ "$$(id -u)" != 0 ] || runners/entrypoints/engines make >/dev/null || true
+
+target/entrypoints-venv/installed: runners/entrypoints/requirements.txt
+	@rm -rf $(@D) && mkdir -p target
+	@{ python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --requirement $<; } >$(@D).log 2>&1 && \
+	    cp $< $@ && rm $(@D).log || echo "Not installed: kirk (see $(@D).log)" >&2
 
 bless:
 	SKC_BLESS=1 INSTA_UPDATE=always cargo test --locked --package harness --package reports
