@@ -116,6 +116,9 @@ fn the_cases_of_the_program_are_well_formed() {
 #[case::run(&["run", "--help"], &["A FILTER is", "'join/*-denied'", "S2P-04", "Exit codes:", "[default: 10s]", "6 for each processor"])]
 #[case::list(&["list", "--help"], &["A FILTER is", "--why"])]
 #[case::compare(&["compare", "--help"], &["1  a regression"])]
+#[case::bisect(&["bisect-run", "--help"], &["git bisect run sh -c 'make", "--mended", "125  untestable"])]
+#[case::lava(&["lava-job", "--help"], &["lava-run --job-id 1", "--format ktap", "Exit codes:"])]
+#[case::shard(&["run", "--help"], &["SLURM_ARRAY_TASK_ID", "JOB_COMPLETIONS", "CI_NODE_INDEX", "--shard-kernels"])]
 #[case::coverage(&["coverage", "--help"], &["[RECORDS]... [FILTER]...", "'CVE-*'", "not played", "Exit codes:", "--summary"])]
 #[case::report(&["report", "--help"], &["--format deviations", "Exit codes:"])]
 fn the_help_teaches(#[case] args: &[&str], #[case] parts: &[&str]) {
