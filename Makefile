@@ -2,13 +2,14 @@
 # make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
 # make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
 # make results   the suite on every kernel of the catalogue and on gVisor, published in reports/results and the README
-# make entrypoints  the suite as others run it, kselftest and tmt, ready to be copied, into target/entrypoints
-# make consumers  the programs that read our formats, for the tests, into target/consumers
+# make entrypoints  the suite as others run it, ready to be copied, into target/entrypoints
+# make consumers  the programs that read our formats or run the suite, for the tests, into target/consumers
+# make engines   LAVA, Slurm and autopkgtest, for the tests, in a Debian of their own in the cache
 #
 # All build first; run, test and bench also install what is missing (as root, by apt). SKC_ARGS goes to
 # `skc run`, as in make run SKC_ARGS='parent --verbose'.
 
-.PHONY: run test bench bless results needs helpers consumers entrypoints
+.PHONY: run test bench bless results needs helpers consumers engines entrypoints
 .DEFAULT_GOAL := run
 
 SKC_ARGS ?=
@@ -24,9 +25,9 @@ run: needs helpers
 test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
 test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils chromium:chromium \
     qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux \
-    python3:python3 rsync:rsync perl:perl cmark-gfm:cmark-gfm
+    python3:python3 rsync:rsync perl:perl cmark-gfm:cmark-gfm git:git mmdebstrap:mmdebstrap
 test: MODULES = ensurepip:python3-venv
-test: needs helpers consumers
+test: needs helpers consumers engines
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
@@ -62,6 +63,11 @@ target/consumers/installed: reports/tests/consumers/requirements.txt
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@{ python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<; } \
 	    >$(@D).log 2>&1 && cp $< $@ && rm $(@D).log || echo "Not installed: $(@D) (see $(@D).log)" >&2
+
+# A Debian of their own for those that are too large for this one, in the cache of the user.
+engines: PROGRAMS = mmdebstrap:mmdebstrap
+engines: needs
+	@[ "$$(id -u)" != 0 ] || runners/entrypoints/engines make >/dev/null || echo "Not installed: LAVA, Slurm and autopkgtest" >&2
 
 results: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc qemu-system-x86_64:qemu-system-x86
 results: needs helpers

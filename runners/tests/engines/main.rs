@@ -5,6 +5,7 @@
 
 mod bisect;
 mod common;
+mod distributions;
 mod lava;
 mod slurm;
 
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // They are machines and clusters: each has the processors for itself.
     arguments.test_threads.get_or_insert(1);
-    let trials = [bisect::trials(), lava::trials(), slurm::trials()].into_iter().flatten().collect();
+    let trials = [bisect::trials(), lava::trials(), slurm::trials(), distributions::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
