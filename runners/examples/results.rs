@@ -80,7 +80,7 @@ fn play(skc: &Path, kernels: &Path, sandbox: &Path) -> Result<(), Failure> {
     let programs = folder.as_ref().map(programs);
     let version = date(&programs.clone().unwrap_or_default().join("runsc"))?;
     let mut run = Command::new(skc);
-    run.args(["run", "--command", GVISOR, "--implementation", &format!("gvisor={version}"), "--report"]);
+    run.args(["run", "--command", GVISOR, "--implementation", &format!("gvisor={version}.0"), "--report"]);
     run.arg(sandbox);
     if let Some(folder) = &programs {
         run.env("PATH", path_with(folder)?);
