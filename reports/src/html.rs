@@ -64,6 +64,9 @@ struct Column {
     name: String,
     line: String,
     command: String,
+    /// The command that writes a case as a program for this target, but for the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -262,7 +265,9 @@ fn columns(runs: &[Run]) -> Vec<Column> {
             _ => (format!("{key}~{}", twins + 1), format!("{name} ({})", twins + 1)),
         };
         let command = run.header.command.clone().unwrap_or_else(|| "skc run".into());
-        columns.push(Column { key, name, line: target_line(target), command });
+        let export =
+            (target.implementation == "linux").then(|| format!("skc export --for linux-{}", target.version));
+        columns.push(Column { key, name, line: target_line(target), command, export });
     }
     columns
 }

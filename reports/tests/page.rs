@@ -69,10 +69,15 @@ fn main() -> ExitCode {
                 "It holds.",
                 "session-keyring(7)",
                 "skc run --kernel debian-6.12 'join/fails'",
+                "skc export --for linux-6.12 'join/fails' &gt; case.c",
             ] {
                 shown.has(told)?;
             }
-            Ok(())
+            // What is good needs no program that shows it.
+            match Browsed::at("cell=join/good@6.12.1-qemu-tcg")?.has("'join/good' &gt; case.c") {
+                Ok(()) => Err("a good cell has a program".into()),
+                Err(_) => Ok(()),
+            }
         }),
         trial("a_crash_shows_the_console", || {
             Browsed::at("cell=parent/crash@6.12.1-qemu-tcg")?.has("BUG: &lt;NULL&gt; &amp; more")

@@ -194,6 +194,7 @@ function caseParts(it, index) {
   if (detail.reason !== undefined) fact(facts, "because", data.texts[detail.reason]);
   if (detail.recorded !== undefined) fact(facts, "recorded", data.texts[detail.recorded]);
   fact(facts, "repeat", element("code", {}, `${column.command} '${it.id}'`));
+  if (status?.bad && column.export) fact(facts, "as one C file", element("code", {}, `${column.export} '${it.id}' > case.c`));
   const parts = [facts];
   if (detail.steps?.length) parts.push(element("h3", {}, "Steps"), stepsTable(detail.steps));
   if (detail.console?.length) parts.push(element("h3", {}, "Console"), element("pre", {}, detail.console.join("\n")));
