@@ -1,4 +1,5 @@
-//! Many cases in one program: to compile a whole suite takes minutes otherwise, and nobody would do it.
+//! Many cases in one program: to compile a whole suite takes minutes otherwise, and nobody would do it. As process 1 of
+//! a machine it plays them all.
 //!
 //! The cases' own parts are what they are in programs of their own. The runtime is that of all of them together.
 
@@ -58,11 +59,21 @@ fn bundle(programs: &[Program], chosen: &[usize]) -> String {
     text += &first[..includes];
     let _ = head::constants(&mut text, "\"one of many\"", &sizes, &constants);
     text += &first[includes..];
+    let places: Vec<String> = chosen.iter().map(usize::to_string).collect();
     text += "static int cast_size;\nstatic void (*check_needs)(void);\nstatic void choose(int at);\n#undef CAST\n#define CAST cast_size\n";
     text += CAST;
     text += &last
         .replacen("struct cast cast[CAST];", "struct cast *cast;", 1)
         .replacen("static void play(void);", "static void (*play)(void);", 1)
+        .replacen(
+            "\tplay_in_child();",
+            &format!(
+                "\tfor (int at = 0, all[] = {{ {} }}; at < {}; at++)\n\t\tchoose(all[at]), play_in_child();",
+                places.join(", "),
+                places.len()
+            ),
+            1,
+        )
         .replacen("\tsetvbuf(", "\tchoose(argc > 1 ? atoi(argv[1]) : 0);\n\tsetvbuf(", 1);
     text + &own + &choice
 }

@@ -52,6 +52,12 @@ pub(super) fn head(suite: &Suite, case: &Case, plan: &Plan, version: Version) ->
         "Compile   cc -O2 -Wall -Wextra -o {name} {name}.c       (-static for a machine without libc)"
     ));
     lines.push(format!("Run       ./{name}       as root; nothing outside of its own namespaces is touched"));
+    lines.push(format!(
+        "Or boot   cp {name} init && echo init | cpio -o -H newc > {name}.cpio       (compiled with -static)"
+    ));
+    lines.push(format!(
+        "          qemu-system-x86_64 -kernel bzImage -initrd {name}.cpio -append console=ttyS0 -nographic"
+    ));
     lines.push(String::new());
     lines.extend(wrapped(
         &format!("The outcomes are those that Linux {version} should have. Each step is told with its line in {}, what was \

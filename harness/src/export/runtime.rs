@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("runtime/system.c"),
     include_str!("runtime/actor.c"),
     include_str!("runtime/stage.c"),
@@ -16,6 +16,7 @@ const FILES: [&str; 9] = [
     include_str!("runtime/judge.c"),
     include_str!("runtime/files.c"),
     include_str!("runtime/enclosure.c"),
+    include_str!("runtime/machine.c"),
 ];
 
 /// The line that begins a chunk.

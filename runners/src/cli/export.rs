@@ -20,7 +20,7 @@ pub(super) const HELP: &str = "\
 Examples:
   skc export parent/single-threaded > s2p.c        for the running kernel
   cc -O2 -Wall -Wextra -o s2p s2p.c && sudo ./s2p  exit status 0 pass, 1 fail, 4 skip, 124 timeout, 99 broken
-  skc export --for linux-5.10 parent/identity[egid]
+  skc export --for linux-5.10 'parent/parents-ids[uid]'
                                                    with the outcomes that Linux 5.10 should have
   skc export --as strace parent/single-threaded    plays it, and shows what was expected and what was observed
   skc export --as strace --record out parent/single-threaded

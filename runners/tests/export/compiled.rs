@@ -85,7 +85,7 @@ pub(crate) fn run_bundled(programs: &[export::Program]) -> Result<Vec<Told>, Str
     .collect()
 }
 
-fn processors() -> usize {
+pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -1,8 +1,9 @@
 //! `skc export`: every case that can be a program in C is one, and says of this kernel what the suite says.
 //!
-//! The programs are compiled and run as root, each in namespaces of its own. What cannot be exported is counted by
-//! its reason.
+//! The programs are compiled and run as root, each in namespaces of its own, and as process 1 of machines with other
+//! kernels. What cannot be exported is counted by its reason.
 
+mod booted;
 mod compiled;
 mod killed;
 mod spoiled;
@@ -46,12 +47,25 @@ fn main() -> ExitCode {
             None => test(&stand).map(|()| Completion::Completed).map_err(Failed::from),
         })
     };
+    let on_machine = |name: &str, missing: fn() -> Option<String>, test: fn(&Suite) -> Result<(), String>| {
+        let stand = Arc::clone(&stand);
+        Trial::ignorable_test(name, move || match compiled::compiler().err().or_else(missing) {
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None => test(stand.suite()).map(|()| Completion::Completed).map_err(Failed::from),
+        })
+    };
     let trials = vec![
         trial("every_program_says_what_the_suite_says", corpus),
         trial("a_broken_expectation_fails_at_its_line", spoiled::bites),
         trial("programs_compile_without_a_warning", strict),
         trial("a_program_that_is_killed_leaves_nothing", killed::leaves_nothing),
         trial("without_root_a_program_skips_and_says_so", killed::without_root),
+        on_machine("programs_say_on_an_old_kernel_what_the_suite_says", booted::no_old, booted::old),
+        on_machine(
+            "a_faulty_kernel_fails_programs_where_it_fails_the_suite",
+            booted::no_faults,
+            booted::faulty,
+        ),
     ];
     // One after the other: each has work for all processors.
     let args = Arguments { test_threads: Some(1), ..args };

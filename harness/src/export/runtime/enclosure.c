@@ -210,7 +210,9 @@ static void set_stage(void)
 //# with_proc
 	use_proc();
 //# with_files
-	must(mount("skc", FILES, "tmpfs", MS_NODEV, "mode=0755,size=256m"), "mount a tmpfs");
+	use_files();
+//# exec_self
+	find_own_program();
 //# nested
 	for (int who = 0; who < CAST; who++)
 		if (cast[who].user_namespace && !nested[cast[who].user_namespace])
@@ -257,16 +259,11 @@ static void set_stage(void)
 	end(PASSED, "every step came out as expected");
 }
 
-int main(int argc, char **argv)
+static int play_here(void)
 {
-	int go[2], stage, status = 0, actor, file;
+	int go[2], stage, status = 0, file;
 	unsigned long base;
 
-	if (argc > 1 && sscanf(argv[1], "--actor=%d", &actor) == 1) {
-		map_memory();
-		serve(actor);
-	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int number = 1; number < 32; number++)
 		signal(number, SIG_DFL);
 	printf("# " CASE "\n");

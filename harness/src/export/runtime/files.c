@@ -64,6 +64,14 @@ static void open_program(void)
 }
 //# with_files copy_program
 #define FILES "/tmp"
+
+static void use_files(void)
+{
+	static int mounted;
+
+	if (!mounted++)
+		must(mount("skc", FILES, "tmpfs", MS_NODEV, "mode=0755,size=256m"), "mount a tmpfs");
+}
 //# copy_program
 /* A copy of this program with other owners and mode. */
 static const char *copy_program(int uid, int gid, int mode)
@@ -85,7 +93,7 @@ static const char *copy_program(int uid, int gid, int mode)
 	close(copy);
 	return path;
 }
-//# execute
+//# execute do_execute
 /* Executes a program that becomes the actor again. */
 #define execute(who, directory, path) do_execute(who, directory, path, #who ": execveat " #path)
 static void do_execute(int who, long directory, const char *path, const char *said)
@@ -104,7 +112,28 @@ static void do_execute(int who, long directory, const char *path, const char *sa
 	     (const long[6]){ directory, file, argv, nothing, size > 1 ? 0 : AT_EMPTY_PATH });
 }
 //# exec_self
-#define exec_self(who) execute(who, PROGRAM_FD, "")
+static int own_directory = PROGRAM_FD;
+static const char *own_path = "";
+
+/* This program is executed by its descriptor. TOMOYO before Linux 5.11 looks that up below /dev/fd, so a copy has a path there. */
+static void find_own_program(void)
+{
+	char *const words[] = { "skc", "--nothing", NULL };
+	int child = fork(), status;
+
+	if (!child) {
+		syscall(SYS_execveat, PROGRAM_FD, "", words, words + 2, AT_EMPTY_PATH);
+		_exit(BROKEN);
+	}
+	must(child, "fork");
+	waitpid(child, &status, 0);
+	if (status) {
+		use_files();
+		own_directory = AT_FDCWD;
+		own_path = copy_program(0, 0, 0755);
+	}
+}
+#define exec_self(who) do_execute(who, own_directory, own_path, #who ": execveat of this program")
 //# exec_setuid
 #define exec_setuid(who, uid) execute(who, AT_FDCWD, copy_program(uid, 0, 04755))
 //# exec_setgid

@@ -18,11 +18,13 @@
 //# SYS_ptrace
 #include <sys/ptrace.h>
 //#
+#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,7 +87,8 @@ static long bare32(long number, const long a[6])
 //#
 /*
  * Memory that all actors have at the same place, whatever they execute: what they are asked, and what
- * the calls point to. It lies below 2 GiB, so that the 32-bit entry reaches it.
+ * the calls point to. It lies below 2 GiB, so that the 32-bit entry reaches it, and above where a static
+ * program's heap may begin, which is up to 1 GiB behind it.
  */
 struct slot {
 	int state;		/* of the question: a futex */
@@ -105,14 +108,15 @@ static struct memory {
 	int bell;		/* a futex: an actor has something to say */
 	struct slot slot[ACTORS];
 	char arena[ARENA];
-} *const memory = (void *)0x20000000;
+} *const memory = (void *)0x60000000;
 enum { MEMORY_FD = 100, PROGRAM_FD = 101 };
 
 static void map_memory(void)
 {
-	int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+	int flags = MAP_SHARED | MAP_NORESERVE;
 
-	if (mmap(memory, sizeof(*memory), PROT_READ | PROT_WRITE, flags, MEMORY_FD, 0) == MAP_FAILED)
+	/* Without MAP_FIXED, which would take the place of whatever is there. */
+	if (mmap(memory, sizeof(*memory), PROT_READ | PROT_WRITE, flags, MEMORY_FD, 0) != (void *)memory)
 		_exit(BROKEN);
 }
 
