@@ -109,3 +109,15 @@ fn every_file_says_what_lives_there() {
         .collect();
     assert_eq!(silent, Vec::<PathBuf>::new());
 }
+
+#[test]
+fn the_readme_shows_the_published_results() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let readme = text("README.md");
+    let (_, shown) = readme.split_once("<!-- results: `make results` writes this -->").unwrap();
+    let (shown, _) = shown.split_once("<!-- end of results -->").unwrap();
+    let rows = shown.lines().filter(|line| line.starts_with('|')).count();
+    assert!(rows > 20, "{rows} rows");
+    assert!(text("reports/results/README.md").contains(shown.trim()), "`make results` writes both");
+}
