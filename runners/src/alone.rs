@@ -21,7 +21,7 @@ use harness::worker;
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::console::{Complaint, TAINTED, complaint};
-use crate::guest::{UNFIT, mounts, say, tainted};
+use crate::guest::{Taint, UNFIT, mounts, say};
 use crate::{Life, Link, Runner};
 
 /// The file of the initramfs that has a machine play by itself: the arguments of `skc`, a line each.
@@ -75,13 +75,9 @@ fn serve() -> io::Result<i32> {
     let mut leader =
         skc(arguments.lines()).stdin(OwnedFd::from(far)).stdout(words.try_clone()?).stderr(words).spawn()?;
     let mut state = State::of_machine();
-    let mut known = tainted();
+    let mut taint = Taint::of_machine();
     let after = || {
-        let now = tainted();
-        if now != known {
-            say(&format!("{TAINTED}{}", now.as_deref().unwrap_or("unknown")));
-            known = now;
-        }
+        taint.tell_news();
         state.restore();
     };
     let served = worker::serve(OwnedFd::from(port.try_clone()?), port, after);

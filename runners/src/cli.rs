@@ -10,12 +10,14 @@ mod deviations;
 mod export;
 mod files;
 mod fetching;
+mod format;
 mod inspect;
 mod kernels;
 mod lava;
 mod merge;
 mod page;
 mod progress;
+mod reach;
 mod render;
 mod results;
 mod rounds;
@@ -40,8 +42,10 @@ use harness::case::diagnostic::Diagnostic;
 use harness::case::step::duration;
 use harness::suite::Suite;
 use harness::worker;
-use runners::qemu::Wish;
-use runners::{Implementation, Runner, guard};
+use runners::guard;
+
+use format::{Format, Rendering};
+use reach::Targets;
 
 use choose::Order;
 
@@ -258,148 +262,6 @@ enum Deviations {
     Recorded,
     /// None: what deviates fails
     None,
-}
-
-/// What to test.
-#[derive(Args, Clone)]
-#[command(next_help_heading = "What to test")]
-struct Targets {
-    /// A kernel to boot in virtual machines (QEMU): a name of the catalogue as in debian-6.12 (see `skc
-    /// kernels`), `all` of it, a bzImage, a kernel's build tree, or a package (.deb) that holds one; `uml`
-    /// is User Mode Linux, a kernel that is a process; `host` is the running kernel. May be repeated: one report for each, and a table at the end
-    #[arg(long, value_name = "KERNEL")]
-    kernel: Vec<String>,
-    /// Give every case a virtual machine of its own
-    #[arg(long, requires = "kernel")]
-    fresh_vm: bool,
-    /// Arguments for the kernel, after those that it needs
-    #[arg(long, value_name = "ARGUMENTS", requires = "kernel", allow_hyphen_values = true)]
-    append: Option<String>,
-    /// Memory of a virtual machine in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=65536))]
-    memory: u32,
-    /// Processors of a virtual machine of QEMU
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    smp: u16,
-    /// How long a boot may take; emulated, beside other work, it takes ten times as long as alone
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
-    boot_timeout: Duration,
-    /// What executes the guest's instructions
-    #[arg(long, value_enum, default_value_t = Wish::Auto)]
-    accel: Wish,
-    /// Lead the worker that is this machine's init
-    #[arg(long, hide = true, conflicts_with_all = ["kernel", "command"])]
-    alone: bool,
-    #[command(flatten)]
-    reach: Reach,
-}
-
-/// How to get to a target that is not this kernel.
-#[derive(Args, Clone)]
-#[command(next_help_heading = "Another implementation")]
-struct Reach {
-    /// Play the cases at the other end of a command, as in 'runsc --network=none do': it is started
-    /// without a shell, gets the words that start this program as its last ones, or in place of {}, and
-    /// leads its input and output there
-    #[arg(long, value_name = "COMMAND")]
-    command: Option<String>,
-    /// Where this program is on the far side of the command [default: where it is here]
-    #[arg(long, value_name = "PATH", requires = "command")]
-    program: Option<PathBuf>,
-    /// What is tested, where it cannot tell by itself: its recorded deviations are expected
-    #[arg(long, value_name = "NAME[=VERSION]", requires = "command")]
-    implementation: Option<Implementation>,
-}
-
-impl Reach {
-    /// These options, for a shell.
-    fn options(&self) -> String {
-        let program = self.program.as_ref().map(|path| path.display().to_string());
-        let implementation = self.implementation.as_ref().map(ToString::to_string);
-        let named = [("command", &self.command), ("program", &program), ("implementation", &implementation)];
-        let given = named.iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        given.map(|(name, value)| format!(" --{name} {}", shell_words::quote(value))).collect()
-    }
-
-    fn runner(&self, command: &str) -> Result<Box<dyn Runner>, Trouble> {
-        let skc = std::env::current_exe().map_err(|error| {
-            environment(format_args!("this program's own file is not found: is /proc mounted? ({error})"))
-        })?;
-        let command = runners::command::Command::new(
-            command,
-            &skc,
-            self.program.as_deref(),
-            self.implementation.clone(),
-        );
-        Ok(Box::new(command.map_err(|why| Trouble::Usage(format!("--command: {why}")))?))
-    }
-}
-
-/// The formats of a run.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// What is to be looked at, and a summary
-    Terminal,
-    /// KTAP version 1
-    Ktap,
-    /// JUnit XML
-    Junit,
-    /// One JSON document
-    Json,
-    /// Signals of LAVA, as the cases come
-    Lava,
-    /// KCIDB's JSON
-    Kcidb,
-    /// The results.yaml of tmt
-    Tmt,
-    /// Markdown for the summary of a CI job
-    Markdown,
-}
-
-/// The formats of `skc report`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Rendering {
-    /// What is to be looked at, and a summary
-    Terminal,
-    /// KTAP version 1
-    Ktap,
-    /// JUnit XML
-    Junit,
-    /// One JSON document
-    Json,
-    /// Signals of LAVA
-    Lava,
-    /// KCIDB's JSON, of all runs
-    Kcidb,
-    /// The results.yaml of tmt
-    Tmt,
-    /// Markdown for the summary of a CI job, of all runs, in the 1 MiB that GitHub shows
-    Markdown,
-    /// Chapters by targets as Markdown: what the cases of each chapter came to on each target, for a README
-    Matrix,
-    /// The same as one JSON document
-    MatrixJson,
-    /// All runs as one page for a browser, which needs no other file
-    Html,
-    /// The recorded deviations, as Markdown that can be sent to those whom they concern
-    Deviations,
-}
-
-impl Rendering {
-    /// The format of a run, if it is one.
-    fn of_run(self) -> Option<Format> {
-        match self {
-            Rendering::Terminal => Some(Format::Terminal),
-            Rendering::Ktap => Some(Format::Ktap),
-            Rendering::Junit => Some(Format::Junit),
-            Rendering::Json => Some(Format::Json),
-            Rendering::Lava => Some(Format::Lava),
-            Rendering::Kcidb => Some(Format::Kcidb),
-            Rendering::Tmt => Some(Format::Tmt),
-            Rendering::Markdown => Some(Format::Markdown),
-            Rendering::Matrix | Rendering::MatrixJson | Rendering::Html | Rendering::Deviations => None,
-        }
-    }
 }
 
 /// What has a schema.

@@ -56,21 +56,29 @@ fn serve() -> io::Result<()> {
     }
     say(HEARD);
     writeln!(port, "{READY}")?;
-    let mut known = tainted();
-    let after = || {
-        let now = tainted();
-        if now != known {
-            say(&format!("{TAINTED}{}", now.as_deref().unwrap_or("unknown")));
-            known = now;
-        }
-    };
-    worker::serve(OwnedFd::from(port.try_clone()?), port, after)
+    let mut taint = Taint::of_machine();
+    worker::serve(OwnedFd::from(port.try_clone()?), port, || taint.tell_news())
         .map_err(|damage| io::Error::other(damage.to_string()))
 }
 
 /// What the kernel counts against itself, as a sum of flags.
-pub(crate) fn tainted() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/tainted").ok().map(|flags| flags.trim().to_owned())
+pub(crate) struct Taint(Option<String>);
+
+impl Taint {
+    /// What it has counted so far.
+    pub(crate) fn of_machine() -> Taint {
+        let flags = fs::read_to_string("/proc/sys/kernel/tainted").ok();
+        Taint(flags.map(|flags| flags.trim().to_owned()))
+    }
+
+    /// Has the kernel say it if there is more now.
+    pub(crate) fn tell_news(&mut self) {
+        let Taint(now) = Taint::of_machine();
+        if now != self.0 {
+            say(&format!("{TAINTED}{}", now.as_deref().unwrap_or("unknown")));
+            self.0 = now;
+        }
+    }
 }
 
 /// Has the kernel print a line, as if it were a critical one of its own.
