@@ -36,7 +36,7 @@ fn a_program_says_what_it_is_about_and_has_a_line_for_each_step() {
         assert!(output.out.contains(part), "{part} is not in {}", output.out);
     }
     // What this case has no use for is not there.
-    assert!(!output.out.contains("mount("), "{}", output.out);
+    assert!(!output.out.contains("same_set("), "{}", output.out);
 }
 
 #[test]
