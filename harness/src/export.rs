@@ -20,7 +20,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::bundle::bundles;
-use crate::case::{Case, Prerequisite, Version};
+use crate::case::{Case, Version};
 use crate::plan::{Plan, plan, programs};
 use crate::record::StepRecord;
 use crate::suite::Suite;
@@ -66,14 +66,8 @@ fn can_be_exported(case: &Case, plan: &Plan) -> Result<(), Refusal> {
     if plan.stage.programs {
         return Err(Refusal("it runs a program of the machine's, which one file in C cannot bring".into()));
     }
-    if plan.stage.initial_user
-        || plan.stage.answers
-        || plan.stage.marks
-        || case.needs.contains(&Prerequisite::Vm)
-    {
-        return Err(Refusal(
-            "it needs a machine of its own: /sbin/request-key, limits or the initial namespaces".into(),
-        ));
+    if plan.stage.answers || plan.stage.no_request_key {
+        return Err(Refusal("the kernel starts /sbin/request-key in it, which the program cannot be".into()));
     }
     Ok(())
 }

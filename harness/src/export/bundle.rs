@@ -15,7 +15,7 @@ pub fn bundles(programs: &[Program], most: usize) -> Vec<(Vec<usize>, String)> {
     // What the stage mounts for a case has to be what it mounts for the others.
     let mut groups: BTreeMap<&[&str], Vec<usize>> = BTreeMap::new();
     for (at, program) in programs.iter().enumerate() {
-        groups.entry(program.own.hints).or_default().push(at);
+        groups.entry(&program.own.hints).or_default().push(at);
     }
     let parts = groups.values().flat_map(|group| group.chunks(most.max(1)));
     parts.map(|part| (part.to_vec(), bundle(programs, part))).collect()

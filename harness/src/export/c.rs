@@ -26,7 +26,7 @@ pub(super) struct Own {
     /// The actors and the steps.
     pub(super) text: String,
     /// Words that choose chunks of the runtime and stand nowhere.
-    pub(super) hints: &'static [&'static str],
+    pub(super) hints: Vec<&'static str>,
 }
 
 /// What the runtime has to have room for.
@@ -55,17 +55,15 @@ pub(super) fn own(plan: &Plan, script: &Script) -> Result<Own, Refusal> {
         text += &writer.line(line)?;
     }
     text += "}\n";
-    let userns = plan.actors.iter().any(|actor| actor.userns.is_some());
-    let hints: &[&str] = match (plan.stage.proc, plan.stage.files, userns) {
-        (true, true, true) => &["with_proc", "with_files", "nested"],
-        (true, true, false) => &["with_proc", "with_files"],
-        (true, false, true) => &["with_proc", "nested"],
-        (true, false, false) => &["with_proc"],
-        (false, true, true) => &["with_files", "nested"],
-        (false, true, false) => &["with_files"],
-        (false, false, true) => &["nested"],
-        (false, false, false) => &[],
-    };
+    let nested = plan.actors.iter().any(|actor| actor.userns.is_some());
+    let hints = [
+        (plan.stage.proc, "with_proc"),
+        (plan.stage.files, "with_files"),
+        (nested, "nested"),
+        (plan.stage.initial_user, "initial_user"),
+        (plan.stage.initial_pid, "initial_pid"),
+    ];
+    let hints = hints.into_iter().filter(|(wanted, _)| *wanted).map(|(_, hint)| hint).collect();
     let sizes = Sizes {
         cast: plan.actors.len(),
         actors: plan.actors.len() + script.born.len(),

@@ -51,7 +51,17 @@ pub(super) fn head(suite: &Suite, case: &Case, plan: &Plan, version: Version) ->
     lines.push(format!(
         "Compile   cc -O2 -Wall -Wextra -o {name} {name}.c       (-static for a machine without libc)"
     ));
-    lines.push(format!("Run       ./{name}       as root; nothing outside of its own namespaces is touched"));
+    if plan.stage.initial_pid {
+        lines.push("Run       as process 1 of a machine and not otherwise".into());
+    } else if needs_machine(case, plan) {
+        lines.push(format!(
+            "Run       ./{name} --own-machine       as root, on a machine that is fit for nothing else afterwards"
+        ));
+    } else {
+        lines.push(format!(
+            "Run       ./{name}       as root; nothing outside of its own namespaces is touched"
+        ));
+    }
     lines.push(format!(
         "Or boot   cp {name} init && echo init | cpio -o -H newc > {name}.cpio       (compiled with -static)"
     ));
@@ -170,12 +180,22 @@ fn wrapped(text: &str, indent: &str) -> Vec<String> {
     lines
 }
 
+/// If the case leaves marks on its machine, or is about one that is nobody else's.
+pub(super) fn needs_machine(case: &Case, plan: &Plan) -> bool {
+    plan.stage.marks || case.needs.contains(&Prerequisite::Vm)
+}
+
 /// The function that skips the case where something is missing.
 pub(super) fn needs(case: &Case, plan: &Plan) -> String {
     let mut text = String::from("static void check_needs(void)\n{\n");
     let mut need = |call: &str| {
         let _ = writeln!(text, "\t{call};");
     };
+    if plan.stage.initial_pid {
+        need("need_to_be_init()");
+    } else if needs_machine(case, plan) {
+        need("need_own_machine()");
+    }
     for prerequisite in &case.needs {
         match prerequisite {
             Prerequisite::PersistentKeyrings => need("need_capability(1, \"CONFIG_PERSISTENT_KEYRINGS\")"),

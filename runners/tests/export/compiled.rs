@@ -154,6 +154,12 @@ fn class(observed: &str) -> String {
         }
         text += &word[bare.len()..];
     }
+    // Who still holds a key, which a line of /proc/keys counts, is a matter of time.
+    let mut words: Vec<&str> = text.split(' ').collect();
+    if words.get(3) == Some(&"perm") {
+        words[2] = "COUNT";
+        text = words.join(" ");
+    }
     // The kernel gives a keyring's links in any order.
     match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         Some(members) => {

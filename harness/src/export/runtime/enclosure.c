@@ -49,21 +49,26 @@ static unsigned long claim_ids(void)
 static int enclose(unsigned long base, int go[2])
 {
 	char path[64], map[64], byte;
-	int child;
+	int child, fresh = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
+//# initial_user
+	fresh &= ~CLONE_NEWUSER;	/* The case is about the initial one. */
+//# initial_pid
+	fresh &= ~CLONE_NEWPID;
+//#
 	must(pipe2(go, O_CLOEXEC), "pipe");
 	fflush(stdout);
-	child = (int)sys(SYS_clone, SIGCHLD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS);
+	child = (int)sys(SYS_clone, SIGCHLD | fresh);
 	if (child == -EPERM || child == -EINVAL || child == -ENOSPC)
 		end(SKIPPED, "new namespaces are refused: %s (run as root, where user namespaces are allowed)",
 		    strerror(-child));
 	must(child, "clone");
 	if (child) {
 		snprintf(map, sizeof(map), "0 %lu %d", base, BLOCK);
-		snprintf(path, sizeof(path), "/proc/%d/uid_map", child);
-		write_file(path, map);
-		snprintf(path, sizeof(path), "/proc/%d/gid_map", child);
-		write_file(path, map);
+		for (int group = 0; fresh & CLONE_NEWUSER && group < 2; group++) {
+			snprintf(path, sizeof(path), "/proc/%d/%cid_map", child, group ? 'g' : 'u');
+			write_file(path, map);
+		}
 		must(write(go[1], "!", 1), "pipe");
 		return child;
 	}
@@ -78,6 +83,9 @@ static int enclose(unsigned long base, int go[2])
 	if (poll(&(struct pollfd){ .fd = go[0] }, 1, 0))
 		_exit(BROKEN);	/* The caller has gone already. */
 	umask(022);
+//# initial_user
+	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "keep mounts apart");
+//#
 	return 0;
 }
 
@@ -98,6 +106,22 @@ static void need_no_session(void)
 	if (status)
 		end(SKIPPED, "an ancestor of this process has joined a session keyring: start it where none has, "
 			     "as from init");
+}
+//# need_own_machine need_to_be_init
+/* The case leaves marks on its machine: limits, or keys of the machine's own users. */
+static int own_machine;
+//# need_own_machine
+static void need_own_machine(void)
+{
+	if (!own_machine)
+		end(SKIPPED, "it leaves marks on the machine: boot it as /init, or run it with --own-machine where "
+			     "the machine is for nothing else");
+}
+//# need_to_be_init
+static void need_to_be_init(void)
+{
+	if (!own_machine)
+		end(SKIPPED, "it is about children of the machine's init: boot it as /init");
 }
 //# need_capability
 /* The case needs a part of the key facility that a kernel may be built without. */

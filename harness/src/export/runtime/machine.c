@@ -38,6 +38,9 @@ static void be_init(void)
 {
 	int console;
 
+//# need_own_machine need_to_be_init
+	own_machine = 1;
+//#
 	mkdir("/tmp", 01777);
 	mkdir("/dev", 0755);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);	/* or the nodes that are there have to do */
@@ -64,6 +67,9 @@ int main(int argc, char **argv)
 //# exec_self
 	if (argc > 1 && !strcmp(argv[1], "--nothing"))
 		return 0;
+//#
+//# need_own_machine
+	own_machine = argc > 1 && !strcmp(argv[1], "--own-machine");
 //#
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (is_init())
