@@ -79,7 +79,7 @@ Exit codes:
 
 const FILTERS: &str = "\
 A FILTER is
-  a case          parent/multi-threaded, or with its row parent/identity[egid]
+  a case          parent/multi-threaded, or with its row parent/parents-ids[egid]
   a chapter       parent: all cases in that folder
   a pattern       'join/*-denied': * stands for any characters
   a requirement   S2P-04: all cases that cover it
