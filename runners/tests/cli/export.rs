@@ -11,7 +11,6 @@ use super::fixture::{Suite, skc};
 #[case::no_version(&["good/one", "--for", "new"], "a version is written linux-6.12 or 6.12")]
 #[case::a_record_for_a_program(&["good/one", "--record", "x"], "--record goes with `--as strace`")]
 #[case::no_record(&["good/one", "--as", "strace", "--record", "/nonexistent"], "/nonexistent")]
-#[case::a_machine_of_its_own(&["machine/one"], "it needs a machine of its own")]
 #[case::a_foreign_program(&["foreign/one"], "it runs a program of the machine's")]
 fn what_cannot_be_exported_is_refused_with_the_reason(#[case] args: &[&str], #[case] told: &str) {
     let suite = Suite::new();
@@ -20,6 +19,24 @@ fn what_cannot_be_exported_is_refused_with_the_reason(#[case] args: &[&str], #[c
     assert_eq!(output.code, 2, "{}{}", output.out, output.err);
     assert!(output.err.contains(told), "{}", output.err);
     assert_eq!(output.out, "");
+}
+
+#[test]
+fn what_the_kernel_starts_has_a_trace_and_no_program() {
+    let output = skc(&["export", "request/helper-arguments"]);
+    assert_eq!((output.code, output.out.as_str()), (2, ""));
+    assert!(output.err.contains("the kernel starts /sbin/request-key in it"), "{}", output.err);
+    let output = skc(&["export", "request/helper-arguments", "--as", "strace", "--for", "linux-6.12"]);
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.out.contains("request_key("), "{}", output.out);
+}
+
+#[test]
+fn what_leaves_marks_is_a_program_that_says_so() {
+    let suite = Suite::new();
+    let output = suite.skc(&["export", "machine/one"]);
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.out.contains("--own-machine"), "{}", output.out);
 }
 
 #[test]
