@@ -47,7 +47,7 @@ target/helpers/%: runners/helpers/%.c
 
 entrypoints: needs helpers
 	cargo build --release --locked --package runners
-	@rm -rf target/$@ && mkdir -p target/$@ && cp -r runners/entrypoints/. target/$@
+	@rm -rf target/$@ && mkdir -p target/$@ && cp -r runners/entrypoints/*/ target/$@
 	@cp vm-images/config/full.config target/$@/kselftest/session_keyring/config
 	@for folder in kselftest/session_keyring tmt; do \
 	    cp target/*/release/skc target/$@/$$folder && cp -r target/helpers target/$@/$$folder || exit; \
