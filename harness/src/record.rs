@@ -80,6 +80,9 @@ pub struct Header {
     pub format: u32,
     /// The version of the program that wrote it.
     pub program: String,
+    /// A UUID of the run. Files that were written before runs had one have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// What was tested.
     pub target: Target,
     /// Seconds since the epoch at the start.

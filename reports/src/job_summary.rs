@@ -185,6 +185,7 @@ mod tests {
             header: Header {
                 format: 1,
                 program: "0".into(),
+                id: String::new(),
                 target,
                 started: 0,
                 cases,

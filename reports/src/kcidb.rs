@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use chrono::DateTime;
-use harness::record::{CaseRecord, Run, Standing};
+use harness::record::{CaseRecord, Header, Run, Standing};
 use harness::target::Target;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -192,10 +192,11 @@ fn common(run: &Run, submission: &Submission, build: &str, path: &str, id: &str)
 
 /// What tells a run from others: the database knows the tests of all of them.
 fn run_id(run: &Run) -> String {
-    format!("{}\n{}", json!(run.header.target), run.header.started)
+    let Header { target, started, id, .. } = &run.header;
+    format!("{}\n{started}\n{id}", json!(target))
 }
 
-/// The same for the same record of a run, whenever it is submitted. The times in it make it another in another run.
+/// The same for the same record of a run, whenever it is submitted.
 fn record_id(run: &Run, record: &CaseRecord) -> String {
     digest(&format!("{}\n{}", run_id(run), json!(record)))
 }

@@ -203,6 +203,7 @@ fn run(release: &str, cases: Vec<CaseRecord>) -> Run {
         header: Header {
             format: FORMAT,
             program: "0.1.0".into(),
+            id: String::new(),
             target,
             started: 1_700_000_000,
             cases: count,

@@ -21,6 +21,7 @@ fn header() -> Header {
     Header {
         format: FORMAT,
         program: "0.1.0".into(),
+        id: "6e1e0a3c-93a8-4d3e-9a65-1c1f0e1b7a11".into(),
         target,
         started: 1_700_000_000,
         cases: 2,

@@ -27,6 +27,7 @@ pub(crate) fn run(cases: Vec<CaseRecord>) -> Run {
         header: Header {
             format: FORMAT,
             program: "0.1.0".into(),
+            id: "6e1e0a3c-93a8-4d3e-9a65-1c1f0e1b7a11".into(),
             target: target(),
             started: 1_700_000_000,
             cases: count,

@@ -20,6 +20,7 @@ use reports::summary::Summary;
 use reports::terminal;
 use runners::interrupt::{Stop, on_signals};
 use runners::pool::{Event, Pool};
+use uuid::Uuid;
 
 use super::choose::{Order, choose};
 use super::files::{self, Folder};
@@ -264,6 +265,7 @@ impl<'a> Book<'a> {
         let header = Header {
             format: FORMAT,
             program,
+            id: Uuid::new_v4().to_string(),
             target: pool.target().clone(),
             started,
             cases: session.cases.len(),

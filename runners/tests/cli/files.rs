@@ -1,5 +1,6 @@
 //! What a run leaves on the disk, and what can be made of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -86,6 +87,28 @@ fn several_kernels_have_a_folder_each_and_one_overview() {
     assert_eq!(json["requirements"][0]["standings"], serde_json::json!(["holds", "holds"]));
     // All of it can be rendered at once.
     assert_eq!(skc(&["report", &folder]).out.matches("OK: all that ran").count(), 2);
+}
+
+#[test]
+fn runs_that_tell_the_same_are_two_in_a_database() {
+    let suite = Suite::new();
+    let (one, other) = (suite.beside("one"), suite.beside("other"));
+    suite.run(&["good", "--report", &one]);
+    let records = |folder: &str| Path::new(folder).join("records.jsonl");
+    let text = fs::read_to_string(records(&one)).unwrap();
+    let header: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let id = header["header"]["id"].as_str().unwrap();
+    // As another run would have it that began in the same second and whose cases took as long.
+    fs::create_dir(&other).unwrap();
+    fs::write(records(&other), text.replace(id, "another")).unwrap();
+    let ids = |folders: &[&str]| {
+        let out = skc(&[&["report"], folders, &["--format", "kcidb"]].concat()).out;
+        let kcidb: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let tests = kcidb["tests"].as_array().unwrap().iter();
+        tests.map(|test| test["id"].to_string()).collect::<BTreeSet<String>>()
+    };
+    assert_eq!(ids(&[&one, &one]).len(), 2);
+    assert_eq!(ids(&[&one, &other]).len(), 4);
 }
 
 #[test]
@@ -181,6 +204,7 @@ fn schemas_are_those_that_are_published() {
         ("case", "cases/case.schema.json"),
     ] {
         let output = skc(&["schema", of]);
-        assert_eq!((output.code, output.out), (0, fs::read_to_string(root.join(file)).unwrap()));
+        let same = output.out == fs::read_to_string(root.join(file)).unwrap();
+        assert!(output.code == 0 && same, "{file} is outdated: skc schema {of} > {file}");
     }
 }

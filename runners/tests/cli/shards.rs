@@ -61,7 +61,7 @@ fn sort(value: &mut Value) {
 fn forget_times(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.retain(|key, _| !["microseconds", "milliseconds", "started"].contains(&key.as_str()));
+            map.retain(|key, _| !["microseconds", "milliseconds", "started", "id"].contains(&key.as_str()));
             map.values_mut().for_each(forget_times);
         }
         Value::Array(list) => list.iter_mut().for_each(forget_times),
