@@ -66,10 +66,12 @@ fn can_be_exported(case: &Case, plan: &Plan) -> Result<(), Refusal> {
     if plan.stage.programs {
         return Err(Refusal("it runs a program of the machine's, which one file in C cannot bring".into()));
     }
-    if plan.stage.answers || plan.stage.no_request_key {
-        return Err(Refusal("the kernel starts /sbin/request-key in it, which the program cannot be".into()));
-    }
     Ok(())
+}
+
+/// If the kernel may start /sbin/request-key in a case, so that its program has to be process 1 of a machine.
+pub fn starts_programs(plan: &Plan) -> bool {
+    plan.stage.answers || plan.stage.no_request_key
 }
 
 /// A case as a program in C. Shown, it is the file.

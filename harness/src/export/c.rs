@@ -62,6 +62,7 @@ pub(super) fn own(plan: &Plan, script: &Script) -> Result<Own, Refusal> {
         (nested, "nested"),
         (plan.stage.initial_user, "initial_user"),
         (plan.stage.initial_pid, "initial_pid"),
+        (super::starts_programs(plan), "upcalls"),
     ];
     let hints = hints.into_iter().filter(|(wanted, _)| *wanted).map(|(_, hint)| hint).collect();
     let sizes = Sizes {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::c::{Writer, is_bytes};
+use super::c::{Writer, is_bytes, literal};
 use super::script::Script;
 use super::{Refusal, runtime};
 use crate::case::Session;
@@ -101,6 +101,9 @@ impl Writer<'_> {
             write!(text, ", .capabilities = {:#x}, .session = {session}", actor.caps)?;
             if namespace > 0 {
                 write!(text, ", .user_namespace = {namespace}")?;
+            }
+            if let Some(key_type) = &actor.upcall {
+                write!(text, ", .upcall = {}", literal(key_type.as_bytes()))?;
             }
             if !actor.groups.is_empty() {
                 let groups: Vec<String> = actor.groups.iter().map(u32::to_string).collect();

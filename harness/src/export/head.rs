@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::c::Sizes;
+use super::starts_programs;
 use crate::case::{Abi, Act, Case, Prerequisite, Session, Step, Version};
 use crate::deviation::Deviation;
 use crate::ops::Op;
@@ -51,7 +52,7 @@ pub(super) fn head(suite: &Suite, case: &Case, plan: &Plan, version: Version) ->
     lines.push(format!(
         "Compile   cc -O2 -Wall -Wextra -o {name} {name}.c       (-static for a machine without libc)"
     ));
-    if plan.stage.initial_pid {
+    if plan.stage.initial_pid || starts_programs(plan) {
         lines.push("Run       as process 1 of a machine and not otherwise".into());
     } else if needs_machine(case, plan) {
         lines.push(format!(
@@ -192,7 +193,11 @@ pub(super) fn needs(case: &Case, plan: &Plan) -> String {
         let _ = writeln!(text, "\t{call};");
     };
     if plan.stage.initial_pid {
-        need("need_to_be_init()");
+        need("need_to_be_init(\"it is about children of the machine's init\")");
+    } else if starts_programs(plan) {
+        need(
+            "need_to_be_init(\"the kernel may start /sbin/request-key in it, which the whole machine shares\")",
+        );
     } else if needs_machine(case, plan) {
         need("need_own_machine()");
     }
@@ -212,6 +217,9 @@ pub(super) fn needs(case: &Case, plan: &Plan) -> String {
             | Prerequisite::RequestKeyProgram
             | Prerequisite::Vm => {}
         }
+    }
+    if starts_programs(plan) {
+        need(if plan.stage.no_request_key { "set_request_key(0)" } else { "set_request_key(1)" });
     }
     if plan.actors.iter().any(|actor| actor.session == Session::None) {
         need("need_no_session()");

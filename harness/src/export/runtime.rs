@@ -1,14 +1,15 @@
 //! The fixed part of an exported program, in C, less what a case has no use for.
 //!
 //! The files below `runtime/` are cut into chunks by lines `//# NAME…`: a chunk goes into the program if one
-//! of its names occurs in what the case has, or in a chunk that goes in; one without a name always does. So
-//! nothing stands there that the compiler would call unused.
+//! of its names occurs in what the case has, or in a chunk that goes in; one without a name always does. Of
+//! `one+other` both have to occur. So nothing stands there that the compiler would call unused.
 
 use std::collections::BTreeSet;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     include_str!("runtime/system.c"),
     include_str!("runtime/actor.c"),
+    include_str!("runtime/upcall.c"),
     include_str!("runtime/stage.c"),
     include_str!("runtime/ends.c"),
     include_str!("runtime/reading.c"),
@@ -35,7 +36,8 @@ pub(super) fn chosen(own: &str) -> String {
     loop {
         let mut grown = false;
         for (chunk, taken) in chunks.iter().zip(&mut taken) {
-            let wanted = chunk.names.is_empty() || chunk.names.iter().any(|name| known.contains(name));
+            let occurs = |names: &&str| names.split('+').all(|name| known.contains(name));
+            let wanted = chunk.names.is_empty() || chunk.names.iter().any(occurs);
             if wanted && !*taken {
                 *taken = true;
                 grown = true;

@@ -29,8 +29,8 @@ Examples:
 A program makes its own namespaces and leaves nothing. Compiled with -static and packed as /init of an initramfs it
 plays as process 1 of a machine, says its verdict on the console and turns the machine off; its head says how. A case
 that leaves marks, such as limits, is played there only, or where --own-machine says that the machine is for nothing
-else. Cases that run programs of the machine cannot be exported, and as programs neither can those in which the kernel
-starts /sbin/request-key.
+else; and one in which the kernel starts /sbin/request-key there only, where the program is that too. Cases that run
+programs of the machine cannot be exported.
 
 Exit codes:
   0  written

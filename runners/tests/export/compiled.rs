@@ -141,23 +141,34 @@ fn text(shown: &str) -> Option<(Vec<u8>, bool)> {
     Some((class(&String::from_utf8_lossy(&bytes.0)).into_bytes(), cut.is_some()))
 }
 
-/// An observation with every serial replaced by the word.
+/// An observation with every serial and process id replaced by the word.
 fn class(observed: &str) -> String {
     let shown =
         observed.rsplit_once(" = ").filter(|(name, _)| name.starts_with('$')).map_or(observed, |(_, it)| it);
     let mut text = String::new();
+    let mut label = "";
     for word in shown.split_inclusive(|char: char| !char.is_ascii_alphanumeric()) {
         let bare = word.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
-        match bare.len() >= 6 && bare.chars().all(|char| char.is_ascii_hexdigit()) {
+        match bare.chars().all(|char| char.is_ascii_hexdigit()) && (bare.len() >= 6 || label == "key:") {
             true => text += "SERIAL",
+            // As an authorisation key's description has whom it is for.
+            false if label == "pid:" => text += "PROCESS",
             false => text += bare,
         }
+        label = word;
         text += &word[bare.len()..];
     }
     // Who still holds a key, which a line of /proc/keys counts, is a matter of time.
     let mut words: Vec<&str> = text.split(' ').collect();
     if words.get(3) == Some(&"perm") {
         words[2] = "COUNT";
+        text = words.join(" ");
+    }
+    // Of a line of /proc/key-users the bytes: the description of an authorisation key has a serial in it, of more or
+    // fewer digits.
+    let mut words: Vec<&str> = text.split(' ').collect();
+    if words.len() == 5 && words[0].ends_with(':') && words[4].contains('/') {
+        words[4] = "BYTES";
         text = words.join(" ");
     }
     // The kernel gives a keyring's links in any order.

@@ -4,9 +4,11 @@
 //! kernels. What cannot be exported is counted by its reason.
 
 mod booted;
+mod booting;
 mod compiled;
 mod killed;
 mod spoiled;
+mod started;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -34,7 +36,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const REFUSED: &[(&str, usize)] = &[
     ("it brings files or runs programs of the machine's, which one file in C cannot", 34),
     ("it runs a program of the machine's, which one file in C cannot bring", 53),
-    ("the kernel starts /sbin/request-key in it, which the program cannot be", 169),
 ];
 
 fn main() -> ExitCode {
@@ -60,11 +61,14 @@ fn main() -> ExitCode {
         trial("programs_compile_without_a_warning", strict),
         trial("a_program_that_is_killed_leaves_nothing", killed::leaves_nothing),
         trial("without_root_a_program_skips_and_says_so", killed::without_root),
-        on_machine("programs_say_on_an_old_kernel_what_the_suite_says", booted::no_old, booted::old),
-        on_machine("what_leaves_marks_plays_on_a_machine_of_its_own", booted::no_old, booted::own_machine),
+        on_machine("programs_say_on_an_old_kernel_what_the_suite_says", booting::no_old, booted::old),
+        on_machine("as_its_head_says_a_program_is_booted", started::no_cpio, started::as_its_head_says),
+        on_machine("a_machine_is_given_up_only_if_it_is_said", booting::no_old, started::given_up),
+        on_machine("programs_are_what_the_kernel_starts", booting::no_old, booted::upcalls),
+        on_machine("what_leaves_marks_plays_on_a_machine_of_its_own", booting::no_old, booted::own_machine),
         on_machine(
             "a_faulty_kernel_fails_programs_where_it_fails_the_suite",
-            booted::no_faults,
+            booting::no_faults,
             booted::faulty,
         ),
     ];

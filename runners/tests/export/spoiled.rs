@@ -53,7 +53,7 @@ pub(crate) fn bites(stand: &Stand) -> Result<(), String> {
 }
 
 /// The plan with one outcome that is wrong, and its line.
-fn spoil(plan: &Plan, seed: usize) -> Option<(Plan, u32)> {
+pub(crate) fn spoil(plan: &Plan, seed: usize) -> Option<(Plan, u32)> {
     let mut plan = plan.clone();
     let count = plan.steps.len();
     // From somewhere on, the first step that has an outcome to be spoiled.

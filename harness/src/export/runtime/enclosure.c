@@ -108,20 +108,38 @@ static void need_no_session(void)
 			     "as from init");
 }
 //# need_own_machine need_to_be_init
-/* The case leaves marks on its machine: limits, or keys of the machine's own users. */
-static int own_machine;
+static int is_booted;		/* on a machine that is there for this program */
 //# need_own_machine
+static int own_machine;		/* on one that somebody has given up for it */
+
+/* The case leaves marks on its machine: limits, or keys of the machine's own users. */
 static void need_own_machine(void)
 {
-	if (!own_machine)
+	if (!is_booted && !own_machine)
 		end(SKIPPED, "it leaves marks on the machine: boot it as /init, or run it with --own-machine where "
 			     "the machine is for nothing else");
 }
 //# need_to_be_init
-static void need_to_be_init(void)
+static void need_to_be_init(const char *why)
 {
-	if (!own_machine)
-		end(SKIPPED, "it is about children of the machine's init: boot it as /init");
+	if (!is_booted)
+		end(SKIPPED, "%s: boot it as /init", why);
+}
+//# set_request_key
+/* Makes this program /sbin/request-key, or sees to it that there is none. */
+static void set_request_key(int is_there)
+{
+	char path[4096];
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	must(size, "/proc/self/exe");
+	path[size] = 0;
+	if (unlink(REQUEST_KEY) && errno != ENOENT)
+		must(-1, REQUEST_KEY);
+	if (is_there)
+		must(symlink(path, REQUEST_KEY), REQUEST_KEY);
+	initial_proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(initial_proc, "/proc");
 }
 //# need_capability
 /* The case needs a part of the key facility that a kernel may be built without. */
@@ -172,6 +190,9 @@ struct cast {
 	int session;		/* 1: one of its own; 0: its parent's; -1: none */
 	int user_namespace;	/* number of one below the case's, or 0 */
 	int groups[8], group_count;
+//# upcalls
+	const char *upcall;	/* the type of the keys for which the kernel starts it */
+//#
 };
 static const struct cast cast[CAST];
 
@@ -251,9 +272,17 @@ static void set_stage(void)
 	if (sessions)	/* Whoever is to have none must not have an ancestor that joined one. */
 		must(sys(SYS_keyctl, 1, 0), "join_session_keyring");
 	for (int who = 0; who < CAST; who++) {
-		int child = (int)sys(SYS_clone, SIGCHLD);
 		struct player *one = &player[who];
+		int child;
 
+//# upcalls
+		if (cast[who].upcall) {
+			one->upcall = cast[who].name;
+			snprintf(memory->slot[who].key_type, sizeof(memory->slot[who].key_type), "%s", cast[who].upcall);
+			continue;
+		}
+//#
+		child = (int)sys(SYS_clone, SIGCHLD);
 		must(child, "clone");
 		if (!child) {
 			become(&cast[who]);
@@ -266,6 +295,10 @@ static void set_stage(void)
 	for (int who = 0; who < CAST; who++) {
 		unsigned long long deadline = now() + 5000000000ULL;
 
+//# upcalls
+		if (cast[who].upcall)
+			continue;
+//#
 		while (!__atomic_load_n(&memory->slot[who].reports, __ATOMIC_SEQ_CST)) {
 			int status;
 
@@ -285,9 +318,10 @@ static void set_stage(void)
 
 static int play_here(void)
 {
-	int go[2], stage, status = 0, file;
+	int go[2], stage, status = 0;
 	unsigned long base;
 
+	map_memory();
 	for (int number = 1; number < 32; number++)
 		signal(number, SIG_DFL);
 	printf("# " CASE "\n");
@@ -295,12 +329,6 @@ static int play_here(void)
 		end(SKIPPED, "it takes root, to give ids away: run it as root");
 	if (syscall(SYS_keyctl, 0, -1, 0) < 0 && errno == ENOSYS)
 		end(SKIPPED, "the kernel has no key facility (CONFIG_KEYS)");
-	file = (int)syscall(SYS_memfd_create, "case", 0);
-	must(file, "memfd_create");
-	must(ftruncate(file, sizeof(struct memory)), "memfd_create");
-	must(dup2(file, MEMORY_FD), "dup2");
-	close(file);
-	map_memory();
 //# PROGRAM_FD
 	open_program();
 //#
@@ -311,6 +339,16 @@ static int play_here(void)
 		set_stage();
 	close(go[0]);
 	for (unsigned long long limit = now() + CASE_LIMIT; waitpid(stage, &status, WNOHANG) == 0;) {
+//# upcalls
+		/* What the kernel has started outlives the stage, and whoever waits for its key cannot even be killed. */
+		if (__atomic_load_n(&memory->verdict, __ATOMIC_SEQ_CST) || now() > limit) {
+			kill(-1, SIGKILL);
+			waitpid(stage, NULL, 0);
+			if (memory->verdict)
+				return memory->verdict - 1;
+			end(BROKEN, "the case did not end");
+		}
+//#
 		if (now() > limit) {
 			kill(stage, SIGKILL);
 			waitpid(stage, NULL, 0);

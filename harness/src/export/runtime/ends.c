@@ -97,6 +97,13 @@ static void follow_end(int who)
 		}
 		return;
 	}
+//# leave+upcalls
+	if (player[leader].upcall) {	/* The kernel reaps it, and only then goes on with what it was started for. */
+		if (!kernels_process(process))
+			end_process(leader, DEAD);
+		return;
+	}
+//# leave
 	reaper = player[leader].parent;
 	if (reaper == NOBODY || !lives(reaper)) {
 		int got = waitpid(process, NULL, WNOHANG | __WALL);
@@ -204,6 +211,15 @@ static void progress(int who)
 	struct slot *slot = &memory->slot[who];
 	int answered;
 
+//# upcalls
+	if (one->upcall && one->life == UNBORN && __atomic_load_n(&slot->reports, __ATOMIC_SEQ_CST)) {
+		one->life = ALIVE;
+		one->reports = 1;
+		one->process = slot->pid;
+		one->thread = slot->tid;
+		one->inside = one->foreign = 1;	/* Its children's numbers are known to it and not to the stage. */
+	}
+//#
 	if (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) == ANSWERED) {
 		slot->state = IDLE;
 		one->answered = 1;

@@ -23,6 +23,7 @@ static void play_in_child(void)
 	int child, gone, status = 0;
 
 	fflush(stdout);
+	must(make_memory(), "memfd_create");
 	child = fork();
 	must(child, "fork");
 	if (!child)
@@ -39,7 +40,11 @@ static void be_init(void)
 	int console;
 
 //# need_own_machine need_to_be_init
-	own_machine = 1;
+	is_booted = 1;
+//# upcalls
+	/* What may be there is hidden, and not taken away. */
+	mkdir("/sbin", 0755);
+	mount("skc", "/sbin", "tmpfs", MS_NODEV, "mode=0755");
 //#
 	mkdir("/tmp", 01777);
 	mkdir("/dev", 0755);
@@ -60,6 +65,10 @@ int main(int argc, char **argv)
 {
 	int actor;
 
+//# upcalls
+	if (argc > 2 && !strcmp(argv[0], REQUEST_KEY))
+		be_upcall(argv[2]);
+//#
 	if (argc > 1 && sscanf(argv[1], "--actor=%d", &actor) == 1) {
 		map_memory();
 		serve(actor);
@@ -74,5 +83,6 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (is_init())
 		be_init();
+	must(make_memory(), "memfd_create");
 	return play_here();
 }

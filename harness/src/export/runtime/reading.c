@@ -196,6 +196,13 @@ static void look(int who, struct reading how)
 	long result = one->result;
 	int file = how.kind >= R_LINE && how.kind <= R_WORD;
 
+//# upcalls
+	if (__atomic_load_n(&memory->stray, __ATOMIC_SEQ_CST))
+		wrong("an upcall of the kernel, for a key of type \"%s\", that no actor awaits", memory->stray_type);
+	else if (one->missing)
+		wrong("no upcall: the kernel has not started " REQUEST_KEY " for %s", one->upcall);
+	else
+//#
 	if (one->size && one->watched && one->touched > one->size)
 		wrong("%ld bytes written into a buffer of %ld: past its end", one->touched, one->size);
 	else if (IS_ERROR(result))

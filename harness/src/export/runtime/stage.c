@@ -19,6 +19,10 @@ static struct player {
 	int watched, answered;
 	long result;
 	const char *said;	/* the question as the program has it */
+//# upcalls
+	const char *upcall;	/* its name, if it is the kernel that starts it */
+	int missing;		/* the kernel has not */
+//#
 } player[ACTORS];
 
 static void end(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
@@ -35,6 +39,9 @@ static void end(int status, const char *format, ...)
 	vprintf(format, list);
 	printf("\n");
 	fflush(stdout);
+//# upcalls
+	__atomic_store_n(&memory->verdict, status + 1, __ATOMIC_SEQ_CST);
+//#
 	_exit(status);
 }
 
@@ -147,19 +154,55 @@ static void await(int who, unsigned long long limit, int status)
 			end(status, "%s did not come back within %llu ms", one->said, limit / 1000000);
 		if (now() > look && (one->pending == ANSWER || one->pending == BIRTH || one->pending == EXECUTION)) {
 			look = now() + 50000000;
-			if (!waitid(P_PID, player[one->leader].process, &how, WEXITED | WNOHANG | WNOWAIT) && how.si_pid)
+//# upcalls
+			if (player[one->leader].upcall && !kernels_process(player[one->leader].process))
+				end(BROKEN, "%s died of it", one->said);
+//#
+			/* In another pid namespace its number is that of somebody else here. */
+			if (!player[one->leader].foreign &&
+			    !waitid(P_PID, player[one->leader].process, &how, WEXITED | WNOHANG | WNOWAIT) && how.si_pid)
 				end(BROKEN, "%s died of it", one->said);
 		}
 		await_word(&memory->bell, bell, one->pending >= END ? 50000 : 20000000);
 	}
 }
 
+//# upcalls
+/* If the kernel has started an actor that it is to start, or does so in time. */
+static int is_there(int who)
+{
+	unsigned long long deadline = now() + 5000000000ULL;
+
+	while (player[who].upcall && player[who].life == UNBORN) {
+		int bell = __atomic_load_n(&memory->bell, __ATOMIC_SEQ_CST);
+
+		for (int other = 0; other < ACTORS; other++)
+			progress(other);
+		if (player[who].life == UNBORN && now() > deadline)
+			return 0;
+		if (player[who].life == UNBORN)
+			await_word(&memory->bell, bell, 20000000);
+	}
+	return 1;
+}
+
+//#
 static void post(int who, const char *said, int pending, int kind, int entry, int other, long number,
 		 const long args[6])
 {
 	struct player *one = &player[who];
 	struct slot *slot = &memory->slot[who];
 
+//# upcalls
+	if (!is_there(who)) {
+		one->said = said;
+		one->missing = 1;
+		one->result = -ESRCH;	/* Nothing more is asked of it in this step. */
+		fresh_out = NULL;
+		fresh_size = 0;
+		return;
+	}
+//#
 	if (one->life == ALIVE && one->pending != NOTHING)
 		await(who, 5000000000ULL, BROKEN);	/* vfork had suspended it */
 	if (one->life != ALIVE)

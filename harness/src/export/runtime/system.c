@@ -100,6 +100,10 @@ struct slot {
 	long number, args[6];	/* the system call */
 	long result;		/* what the kernel gave */
 	unsigned long long release;	/* not before this time of CLOCK_MONOTONIC */
+//# upcalls
+	char key_type[32];	/* of the keys for which the kernel is to start this actor */
+	int claimed;		/* it is that actor */
+//#
 };
 enum { IDLE, ASKED, ANSWERED };
 enum { CALL, DRAIN, COPY, CLONE3, SHARED, SPIN };
@@ -107,9 +111,23 @@ enum { CALL, DRAIN, COPY, CLONE3, SHARED, SPIN };
 static struct memory {
 	int bell;		/* a futex: an actor has something to say */
 	struct slot slot[ACTORS];
+//# upcalls
+	int verdict;		/* one more than the exit status of the case, once it is known */
+	int stray;		/* the kernel has started an actor that nobody awaits, */
+	char stray_type[32];	/* for a key of this type */
+//#
 	char arena[ARENA];
 } *const memory = (void *)0x60000000;
 enum { MEMORY_FD = 100, PROGRAM_FD = 101 };
+
+static int make_memory(void)
+{
+	int file = (int)syscall(SYS_memfd_create, "case", 0);
+
+	if (file < 0 || ftruncate(file, sizeof(struct memory)) || dup2(file, MEMORY_FD) < 0)
+		return -1;
+	return close(file);
+}
 
 static void map_memory(void)
 {
