@@ -24,7 +24,7 @@ const TOGETHER: usize = 400;
 /// What is put on a faulty kernel's command line, which cases are played there, and how many on one machine. Some pass
 /// there, and some do not.
 const FAULTY: &[(&str, &[&str], usize)] = &[
-    ("wrong-serial", &["join/a*", "join/named-n*"], TOGETHER),
+    ("wrong-serial", &["join/a*", "join/named-n*", "request/a*", "parent/authority*"], TOGETHER),
     ("no-parent", &["parent/a*", "parent/single-threaded", "parent/same-keyring"], TOGETHER),
     // What it counts it counts from the boot.
     ("flaky", &["join/named-new", "join/named-empty", "parent/single-threaded"], 1),
