@@ -25,7 +25,7 @@ run: needs helpers
 test: HEADERS = keyutils.h:libkeyutils-dev security/pam_appl.h:libpam0g-dev
 test: PROGRAMS = keyctl:keyutils sudo:sudo runsc:runsc gpg:gnupg patch:patch xz:xz-utils chromium:chromium \
     qemu-system-x86_64:qemu-system-x86 qemu-x86_64-static:qemu-user-static linux.uml:user-mode-linux \
-    python3:python3 rsync:rsync cpio:cpio perl:perl cmark-gfm:cmark-gfm git:git mmdebstrap:mmdebstrap
+    python3:python3 rsync:rsync cpio:cpio musl-gcc:musl-tools perl:perl cmark-gfm:cmark-gfm git:git mmdebstrap:mmdebstrap
 test: MODULES = ensurepip:python3-venv
 test: needs helpers consumers engines
 	cargo fmt --all --check

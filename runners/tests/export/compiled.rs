@@ -38,26 +38,30 @@ pub(crate) fn compiler() -> Result<(), String> {
 }
 
 pub(crate) fn compile(source: &Path, flags: &[&str]) -> Result<(), String> {
-    let output = Command::new("cc")
+    compile_by("cc", source, flags)
+}
+
+fn compile_by(compiler: &str, source: &Path, flags: &[&str]) -> Result<(), String> {
+    let output = Command::new(compiler)
         .args(flags)
         .args(["-pipe", "-o"])
         .arg(source.with_extension(""))
         .arg(source)
         .output()
-        .map_err(|error| format!("cc: {error}"))?;
+        .map_err(|error| format!("{compiler}: {error}"))?;
     match output.status.success() {
         true => Ok(()),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
 }
 
-/// Compiles programs with these flags and runs them; gives what each says.
-pub(crate) fn run(programs: &[&Program], flags: &[&str]) -> Result<Vec<Told>, String> {
+/// Compiles programs by this compiler with these flags and runs them; gives what each says.
+pub(crate) fn run(compiler: &str, programs: &[&Program], flags: &[&str]) -> Result<Vec<Told>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let source = |at: usize| folder.path().join(format!("{at}.c"));
     let compiled = each(programs.len(), processors(), |at| {
         fs::write(source(at), &programs[at].text).map_err(|error| error.to_string())?;
-        compile(&source(at), flags).map_err(|error| format!("{}: {error}", programs[at].name))
+        compile_by(compiler, &source(at), flags).map_err(|error| format!("{}: {error}", programs[at].name))
     });
     compiled.into_iter().collect::<Result<Vec<()>, String>>()?;
     each(programs.len(), RUNNING, |at| told(&mut Command::new(source(at).with_extension(""))))

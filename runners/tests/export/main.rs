@@ -12,7 +12,7 @@ mod started;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -41,13 +41,14 @@ const REFUSED: &[(&str, usize)] = &[
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let stand = Arc::new(Stand::default());
-    let trial = |name: &str, test: fn(&Stand) -> Result<(), String>| {
+    let trial_with = |name: &str, missing: fn() -> Option<String>, test: fn(&Stand) -> Result<(), String>| {
         let stand = Arc::clone(&stand);
-        Trial::ignorable_test(name, move || match stand.missing() {
+        Trial::ignorable_test(name, move || match stand.missing().or_else(missing) {
             Some(reason) => Ok(Completion::ignored_with(reason)),
             None => test(&stand).map(|()| Completion::Completed).map_err(Failed::from),
         })
     };
+    let trial = |name: &str, test: fn(&Stand) -> Result<(), String>| trial_with(name, || None, test);
     let on_machine = |name: &str, missing: fn() -> Option<String>, test: fn(&Suite) -> Result<(), String>| {
         let stand = Arc::clone(&stand);
         Trial::ignorable_test(name, move || match compiled::compiler().err().or_else(missing) {
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         trial("every_program_says_what_the_suite_says", corpus),
         trial("a_broken_expectation_fails_at_its_line", spoiled::bites),
         trial("programs_compile_without_a_warning", strict),
+        trial_with("programs_compile_with_musl", no_musl, with_musl),
         trial("a_program_that_is_killed_leaves_nothing", killed::leaves_nothing),
         trial("without_root_a_program_skips_and_says_so", killed::without_root),
         on_machine("programs_say_on_an_old_kernel_what_the_suite_says", booting::no_old, booted::old),
@@ -223,18 +225,37 @@ fn agree(record: &CaseRecord, told: &Told) -> Result<(), String> {
 /// Some of the cases, as a maintainer compiles them: each is a program of its own, with no more of the runtime than it
 /// has a use for.
 fn strict(stand: &Stand) -> Result<(), String> {
-    let ways: [(&[&str], usize); 3] = [(&["-O0"], 23), (&["-O2"], 61), (&["-O2", "-static"], 83)];
+    warned_of(stand, "cc", &["-O0"], 23)?;
+    warned_of(stand, "cc", &["-O2"], 61)?;
+    warned_of(stand, "cc", &["-O2", "-static"], 83)
+}
+
+/// The same with a libc whose headers have what they must and nothing by the way.
+fn with_musl(stand: &Stand) -> Result<(), String> {
+    warned_of(stand, MUSL, &["-O2", "-static"], 31)
+}
+
+/// Compiles each one of so many programs, with all warnings as errors, and runs them.
+fn warned_of(stand: &Stand, compiler: &str, flags: &[&str], every: usize) -> Result<(), String> {
     let cases = stand.suite().cases().iter().filter_map(|case| Some((case, stand.exported(case).ok()?.1)));
-    let programs: Vec<Program> =
-        cases.map(|(case, program)| Program { name: case.id.clone(), text: program.to_string() }).collect();
-    for (flags, every) in ways {
-        let sample: Vec<&Program> = programs.iter().step_by(every).collect();
-        let told = compiled::run(&sample, &[flags, &["-Wall", "-Wextra", "-Werror"]].concat())?;
-        for (program, told) in sample.iter().zip(told) {
-            if ![0, 1, 4].contains(&told.status) {
-                return Err(format!("{} ends with {}:\n{}", program.name, told.status, told.output));
-            }
+    let programs: Vec<Program> = cases
+        .step_by(every)
+        .map(|(case, program)| Program { name: case.id.clone(), text: program.to_string() })
+        .collect();
+    let sample: Vec<&Program> = programs.iter().collect();
+    let told = compiled::run(compiler, &sample, &[flags, &["-Wall", "-Wextra", "-Werror"]].concat())?;
+    for (program, told) in sample.iter().zip(told) {
+        if ![0, 1, 4].contains(&told.status) {
+            return Err(format!("{} ends with {}:\n{}", program.name, told.status, told.output));
         }
     }
     Ok(())
+}
+
+/// The compiler that Debian's musl brings.
+const MUSL: &str = "musl-gcc";
+
+fn no_musl() -> Option<String> {
+    let there = Command::new(MUSL).arg("--version").output().is_ok();
+    (!there).then(|| format!("{MUSL} is not installed (Debian's package musl-tools)"))
 }

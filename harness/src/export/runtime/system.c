@@ -4,11 +4,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +137,8 @@ static void map_memory(void)
 	if (mmap(memory, sizeof(*memory), PROT_READ | PROT_WRITE, flags, MEMORY_FD, 0) != (void *)memory)
 		_exit(BROKEN);
 }
+
+enum { FUTEX_WAIT, FUTEX_WAKE };	/* as linux/futex.h has them, which not every libc brings */
 
 static unsigned long long now(void)
 {
