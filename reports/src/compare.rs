@@ -4,6 +4,7 @@
 
 mod failure;
 mod formats;
+pub mod several;
 
 use std::collections::BTreeMap;
 
@@ -105,6 +106,18 @@ impl Comparison {
         for list in [&mut comparison.changed, &mut comparison.unmatched] {
             list.sort_by(|a, b| (a.kind, &a.case).cmp(&(b.kind, &b.case)));
         }
+        comparison
+    }
+
+    /// A run of what was not tested before. What is right in it counts as unchanged: there is nothing to be said of it.
+    fn with_nothing(new: &Run) -> Comparison {
+        let nothing = Run { header: new.header.clone(), cases: Vec::new(), footer: None };
+        let mut comparison = Comparison::of(&nothing, new);
+        comparison.targets.0 = "nothing".into();
+        let bad = |change: &Change| change.kind == Kind::Regression || change.new == Some(Status::Broken);
+        let cases = comparison.unmatched.len();
+        comparison.unmatched.retain(bad);
+        comparison.unchanged = cases - comparison.unmatched.len();
         comparison
     }
 

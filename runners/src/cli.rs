@@ -382,7 +382,7 @@ impl Report {
 
 #[derive(Args)]
 struct Compare {
-    /// The records of the earlier run: a file, or the folder that `skc run --report` wrote
+    /// The records of the earlier run: a file, or the folder that `skc run --report` wrote, also for several kernels
     old: PathBuf,
     /// The records of the later run
     new: PathBuf,

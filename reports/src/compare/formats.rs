@@ -51,7 +51,7 @@ pub fn markdown(out: &mut impl Write, comparison: &Comparison) -> io::Result<()>
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+pub(super) struct Document<'a> {
     outcome: Outcome,
     old: &'a str,
     new: &'a str,
@@ -61,18 +61,23 @@ struct Document<'a> {
     never_ran: usize,
 }
 
+impl Document<'_> {
+    pub(super) fn of(comparison: &Comparison) -> Document<'_> {
+        Document {
+            outcome: comparison.outcome(),
+            old: &comparison.targets.0,
+            new: &comparison.targets.1,
+            changed: &comparison.changed,
+            unmatched: &comparison.unmatched,
+            unchanged: comparison.unchanged,
+            never_ran: comparison.incomplete,
+        }
+    }
+}
+
 /// Writes the same as one JSON document.
 pub fn json(mut out: impl Write, comparison: &Comparison) -> io::Result<()> {
-    let document = Document {
-        outcome: comparison.outcome(),
-        old: &comparison.targets.0,
-        new: &comparison.targets.1,
-        changed: &comparison.changed,
-        unmatched: &comparison.unmatched,
-        unchanged: comparison.unchanged,
-        never_ran: comparison.incomplete,
-    };
-    serde_json::to_writer_pretty(&mut out, &document)?;
+    serde_json::to_writer_pretty(&mut out, &Document::of(comparison))?;
     writeln!(out)
 }
 

@@ -1,5 +1,6 @@
 //! The files of a run: written whole or not at all, but for the records, which grow as they come.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -159,6 +160,12 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, Trouble> {
         }
     }
     merge(runs).map_err(Trouble::Usage)
+}
+
+/// The runs in a folder that has the folders of several kernels, by the names of these; of anything else nothing.
+pub(super) fn read_by_kernel(folder: &Path) -> Result<BTreeMap<String, Run>, Trouble> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    below(folder).iter().map(|path| Ok((name(path), read(path)?))).collect()
 }
 
 /// If a path is a file, or a folder in which there are records.

@@ -1,9 +1,11 @@
 //! `skc report` and `skc compare`: what was recorded, read again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use clap::ValueEnum;
 use harness::record::Run;
+use reports::compare::several::{self, Kernel, Standing};
 use reports::compare::{self, Comparison};
 use reports::kcidb::{self, Submission};
 use reports::matrix::Matrix;
@@ -11,7 +13,7 @@ use reports::summary::{Outcome, Summary};
 use reports::{job_summary, target_line, terminal};
 
 use super::deviations;
-use super::files::{read, read_all};
+use super::files::{read, read_all, read_by_kernel};
 use super::page::page;
 use super::render::Render;
 use super::{Compare, Format, Rendering, Report, Terminal, Trouble};
@@ -24,11 +26,14 @@ A case is a
   fix         it failed and does not any more
   other       all else: a skip, something broken, a case that is new and passes, or that has gone
 
+Of two folders that `skc run` with several kernels wrote, each kernel is compared with the one of the same name. What
+is wrong with one that is new is a regression.
+
 Exit codes:
   0  nothing is worse
   1  a regression, or a case that fails otherwise
   2  a file cannot be read
-  3  the new run is broken or was cut short
+  3  the new run is broken or was cut short, or a kernel has gone
   4  nothing ran in the new run";
 
 /// How a comparison is written.
@@ -93,8 +98,21 @@ fn outcome(runs: &[Run]) -> u8 {
     Outcome::worst(runs.iter().map(|run| Summary::of(run).outcome)).exit_code()
 }
 
-/// Compares two runs.
+/// Compares two runs, or those of several kernels by their names.
 pub(super) fn compare(args: &Compare, terminal: Terminal) -> Result<u8, Trouble> {
+    let (old, new) = (read_by_kernel(&args.old)?, read_by_kernel(&args.new)?);
+    match (old.is_empty(), new.is_empty()) {
+        (true, true) => {}
+        (false, false) => return compare_kernels(args.format, &old, &new, terminal),
+        (old_is_one, _) => {
+            let (one, several) = if old_is_one { (&args.old, &args.new) } else { (&args.new, &args.old) };
+            return Err(Trouble::Usage(format!(
+                "{} has the folders of several kernels, and {} the records of one: name one of these folders",
+                several.display(),
+                one.display()
+            )));
+        }
+    }
     let comparison = Comparison::of(&read(&args.old)?, &read(&args.new)?);
     match args.format {
         Form::Terminal => compare::write(&mut terminal.out().lock(), &comparison)?,
@@ -102,4 +120,26 @@ pub(super) fn compare(args: &Compare, terminal: Terminal) -> Result<u8, Trouble>
         Form::Json => compare::json(io::stdout().lock(), &comparison)?,
     }
     Ok(comparison.outcome().exit_code())
+}
+
+fn compare_kernels(
+    form: Form,
+    old: &BTreeMap<String, Run>,
+    new: &BTreeMap<String, Run>,
+    terminal: Terminal,
+) -> Result<u8, Trouble> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let kernels: Vec<Kernel> = names
+        .into_iter()
+        .filter_map(|name| {
+            let standing = Standing::of(old.get(name), new.get(name))?;
+            Some(Kernel { name: name.clone(), standing })
+        })
+        .collect();
+    match form {
+        Form::Terminal => several::write(&mut terminal.out().lock(), &kernels)?,
+        Form::Markdown => several::markdown(&mut io::stdout().lock(), &kernels)?,
+        Form::Json => several::json(io::stdout().lock(), &kernels)?,
+    }
+    Ok(several::outcome(&kernels).exit_code())
 }

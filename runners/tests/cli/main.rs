@@ -7,6 +7,7 @@ mod export;
 mod fixture;
 mod files;
 mod filters;
+mod several;
 mod shards;
 mod stop;
 
