@@ -80,7 +80,8 @@ pub struct Header {
     pub format: u32,
     /// The version of the program that wrote it.
     pub program: String,
-    /// A UUID of the run. Files that were written before runs had one have none.
+    /// A random number of 128 bits, in hexadecimal, by which the run is told from others. Files that were written
+    /// before runs had one have none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// What was tested.

@@ -20,7 +20,6 @@ use reports::summary::Summary;
 use reports::terminal;
 use runners::interrupt::{Stop, on_signals};
 use runners::pool::{Event, Pool};
-use uuid::Uuid;
 
 use super::choose::{Order, choose};
 use super::files::{self, Folder};
@@ -265,7 +264,8 @@ impl<'a> Book<'a> {
         let header = Header {
             format: FORMAT,
             program,
-            id: Uuid::new_v4().to_string(),
+            // Not by getrandom(2), for which a machine that has just been booted may have to wait.
+            id: format!("{:032x}", fastrand::u128(..)),
             target: pool.target().clone(),
             started,
             cases: session.cases.len(),
