@@ -187,16 +187,17 @@ impl Local {
     }
 
     /// Deals with everything that actors have said and with every task that was about to end.
-    /// Gives how long it is worth to wait for the next word.
+    /// Gives how long it is worth to wait for the next word: after one, not before its listener has looked.
     fn attend(&mut self) -> Result<Duration, Lost> {
         self.receive_upcalls()?;
         let names: Vec<String> = self.players.keys().cloned().collect();
+        let mut pause = SLICE;
         for name in &names {
             while let Some(answer) = self.player(name)?.take()? {
                 self.heard(name, answer)?;
+                pause = Duration::ZERO;
             }
         }
-        let mut pause = SLICE;
         for name in &names {
             match self.player(name)?.pending {
                 Some(Pending::Exit { .. }) => self.follow_exit(name)?,
@@ -204,7 +205,7 @@ impl Local {
                 Some(Pending::Connection { .. }) => self.follow_connection(name)?,
                 _ => continue,
             }
-            pause = GLANCE;
+            pause = pause.min(GLANCE);
         }
         Ok(pause)
     }

@@ -312,7 +312,7 @@ impl Receiver {
     }
 
     fn fill(&mut self) -> Result<(), Damage> {
-        let mut chunk = [0; 64 << 10];
+        let mut chunk = [0; 4 << 10];
         match nix::unistd::read(&self.input, &mut chunk) {
             Ok(0) => {
                 let rest = std::mem::take(&mut self.buffer);

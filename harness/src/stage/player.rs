@@ -196,7 +196,7 @@ impl Player {
 
     /// Takes in what has arrived.
     pub(super) fn hear(&mut self) -> Result<(), Lost> {
-        let mut chunk = [0; 16 << 10];
+        let mut chunk = [0; 4 << 10];
         loop {
             match recv(self.channel.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) | Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(()),

@@ -100,9 +100,10 @@ impl Machine {
 
     /// The kernel prints warnings and worse. Whatever it stumbles over ends the machine at once: the
     /// reset that follows a panic makes QEMU end. It does not try out its ciphers, which no case is about and
-    /// which takes a seventh of an emulated boot.
+    /// which takes a seventh of an emulated boot. Programs lie at the same addresses each time: where QEMU translates,
+    /// it knows code by its address, and would translate keyctl(1) with all its libraries anew for each start.
     fn kernel_arguments(&self) -> String {
-        let own = "console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests";
+        let own = "console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests norandmaps";
         format!("{own} {}", self.append).trim_end().to_owned()
     }
 }
@@ -131,7 +132,7 @@ mod tests {
         let line = line(Memory::Shared, false);
         assert!(line.contains("-nodefaults") && line.contains("-m 192 -smp 2"), "{line}");
         assert!(!line.contains("-incoming"), "{line}");
-        let own = "-append console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests";
+        let own = "-append console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests norandmaps";
         assert!(
             line.contains(&format!("{own} keys.debug=1 ")) && line.ends_with(" -kernel /boot/vmlinuz,1"),
             "{line}"
