@@ -5,7 +5,10 @@
 //! with the mark that is not the frame that has to come next is damage: the stream counts as lost.
 //!
 //! Over a line where every byte costs, the messages of one direction are one compressed stream, flushed
-//! after each: see [`Sender::pack`].
+//! after each: see [`Sender::pack`]. Where both sides see the same memory, frames are laid there, and the
+//! line only says so: see [`shared`].
+
+pub mod shared;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -19,12 +22,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::shared::Slot;
 use crate::plan::Plan;
 use crate::record::CaseRecord;
 use crate::target::Target;
 
 /// The version of the protocol; both sides have to speak the same.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What begins a frame.
 const MARK: &str = "\u{1}skc";
@@ -120,6 +124,8 @@ impl std::fmt::Display for Damage {
 
 /// What stands before a message that is packed; no JSON begins with it.
 const PACKED: char = '~';
+/// What follows the mark on the line instead of a frame that lies in shared memory.
+const SHARED: &str = "@";
 
 /// Writes frames.
 pub struct Sender<W> {
@@ -127,12 +133,18 @@ pub struct Sender<W> {
     token: String,
     next: u64,
     packing: Option<Compress>,
+    slot: Option<Slot>,
 }
 
 impl<W: Write> Sender<W> {
     /// Frames with this token, to this stream.
     pub fn new(out: W, token: String) -> Sender<W> {
-        Sender { out, token, next: 1, packing: None }
+        Sender { out, token, next: 1, packing: None, slot: None }
+    }
+
+    /// The same, with memory that the receiver sees too: what fits is laid there, and the stream says so.
+    pub fn sharing(self, slot: Option<Slot>) -> Sender<W> {
+        Sender { slot, ..self }
     }
 
     /// The same, after so many frames that somebody else has sent.
@@ -149,14 +161,25 @@ impl<W: Write> Sender<W> {
     /// Sends one message.
     pub fn send(&mut self, message: &impl Serialize) -> Result<(), Damage> {
         let json = serde_json::to_string(message).map_err(|error| Damage::Message(error.to_string()))?;
+        let sequence = self.next;
+        self.next += 1;
+        if let Some(slot) = &self.slot {
+            let frame = frame(&self.token, sequence, &json);
+            if slot.put(frame.as_bytes()).map_err(|error| Damage::Io(error.to_string()))? {
+                return self.write(&format!("{MARK} {SHARED}\n"));
+            }
+        }
         let json = match &mut self.packing {
             Some(packing) => pack(packing, json.as_bytes())?,
             None => json,
         };
+        self.write(&frame(&self.token, sequence, &json))
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), Damage> {
         // The line break in front ends whatever noise stands on the line already.
-        let frame = format!("\n{}", frame(&self.token, self.next, &json));
-        self.next += 1;
-        self.out.write_all(frame.as_bytes()).and_then(|()| self.out.flush()).map_err(|error| {
+        let line = format!("\n{line}");
+        self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush()).map_err(|error| {
             match error.kind() {
                 io::ErrorKind::BrokenPipe => Damage::Ended,
                 _ => Damage::Io(error.to_string()),
@@ -215,12 +238,19 @@ pub struct Receiver {
     noise: Vec<u8>,
     /// From the first message on that is packed: it is large, and most streams have none.
     packing: Option<Decompress>,
+    slot: Option<Slot>,
 }
 
 impl Receiver {
     /// Frames with this token; without one, with the token of the first frame.
     pub fn new(input: OwnedFd, token: Option<String>) -> Receiver {
-        Receiver { input, token, next: 1, buffer: Vec::new(), scanned: 0, noise: Vec::new(), packing: None }
+        let (buffer, noise) = (Vec::new(), Vec::new());
+        Receiver { input, token, next: 1, buffer, scanned: 0, noise, packing: None, slot: None }
+    }
+
+    /// The same, with memory that the sender sees too.
+    pub fn sharing(self, slot: Option<Slot>) -> Receiver {
+        Receiver { slot, ..self }
     }
 
     /// The token, once it is known.
@@ -359,13 +389,17 @@ impl Receiver {
             return Ok(None);
         };
         self.keep(&line[..at]);
-        let text = std::str::from_utf8(&line[at..]).map_err(|_| Damage::Garbled)?;
-        let text = text.trim_end_matches(['\r', '\n']);
-        let (checksum, body) = text
-            .strip_prefix(MARK)
-            .and_then(|text| text.strip_prefix(' '))
-            .and_then(|text| text.split_once(' '))
-            .ok_or(Damage::Garbled)?;
+        let marked = |line: &'_ [u8]| -> Option<String> {
+            let text = std::str::from_utf8(line).ok()?.strip_prefix(MARK)?.strip_prefix(' ')?;
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        };
+        let mut text = marked(&line[at..]).ok_or(Damage::Garbled)?;
+        if text == SHARED {
+            let slot = self.slot.as_ref().ok_or(Damage::Garbled)?;
+            let frame = slot.take().map_err(|error| Damage::Io(error.to_string()))?;
+            text = frame.as_deref().and_then(marked).ok_or(Damage::Garbled)?;
+        }
+        let (checksum, body) = text.split_once(' ').ok_or(Damage::Garbled)?;
         if u32::from_str_radix(checksum, 16) != Ok(crc32fast::hash(body.as_bytes())) {
             return Err(Damage::Garbled);
         }
@@ -408,6 +442,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use std::fs::File;
+    use std::sync::Arc;
 
     const TOKEN: &str = "0123456789abcdef";
 
@@ -469,6 +504,74 @@ mod tests {
         writer.join().unwrap().unwrap();
     }
 
+    /// Both ends of a stream whose sides share memory, and that memory.
+    fn shared() -> (Sender<File>, Receiver, Arc<dyn shared::Memory>) {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(shared::SIZE as u64).unwrap();
+        let memory: Arc<dyn shared::Memory> = Arc::new(file);
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let sender = Sender::new(File::from(write), TOKEN.into()).sharing(Some(Slot::of_words(&memory)));
+        let receiver = Receiver::new(read, Some(TOKEN.into())).sharing(Some(Slot::of_words(&memory)));
+        (sender, receiver, memory)
+    }
+
+    const LIMIT: Option<Duration> = Some(Duration::from_secs(5));
+
+    #[test]
+    fn what_is_shared_does_not_go_over_the_line() {
+        let (mut sender, receiver, _memory) = shared();
+        sender.send(&"x".repeat(10_000)).unwrap();
+        let mut line = [0; 100];
+        let count = nix::unistd::read(&receiver.input, &mut line).unwrap();
+        assert_eq!(&line[..count], format!("\n{MARK} @\n").as_bytes());
+    }
+
+    #[test]
+    fn what_is_shared_is_received_in_its_order() {
+        let (mut sender, mut receiver, _memory) = shared();
+        sender.pack();
+        // The second finds the first still there, and the last is too long: both take the line.
+        for round in 0..3 {
+            sender.send(&round).unwrap();
+            sender.send(&"second").unwrap();
+            assert_eq!(receiver.receive(LIMIT), Ok(round));
+            assert_eq!(receiver.receive(LIMIT), Ok("second".to_owned()));
+            let long = "y".repeat(shared::SIZE / 2);
+            sender.send(&long).unwrap();
+            assert_eq!(receiver.receive(LIMIT), Ok(long));
+        }
+    }
+
+    #[rstest]
+    #[case::nothing(|memory: &dyn shared::Memory| memory.write(shared::SIZE / 2, &[0; 4]), Damage::Garbled)]
+    #[case::more_than_there_is(|memory: &dyn shared::Memory| memory.write(shared::SIZE / 2, &[255; 4]), Damage::Garbled)]
+    #[case::something_else(|memory: &dyn shared::Memory| memory.write(shared::SIZE / 2 + 40, b"#"), Damage::Garbled)]
+    #[case::another_frame(
+        |memory: &dyn shared::Memory| memory.write(shared::SIZE / 2 + 4, frame(TOKEN, 7, "1").as_bytes()),
+        Damage::Garbled
+    )]
+    fn what_is_shared_is_checked(
+        #[case] spoil: fn(&dyn shared::Memory) -> io::Result<()>,
+        #[case] damage: Damage,
+    ) {
+        let (mut sender, mut receiver, memory) = shared();
+        sender.send(&"a message of some length, so that something of it can be spoiled").unwrap();
+        spoil(&*memory).unwrap();
+        assert_eq!(receiver.receive::<String>(LIMIT), Err(damage));
+    }
+
+    #[test]
+    fn a_replayed_frame_is_found_in_shared_memory_too() {
+        let (mut sender, mut receiver, memory) = shared();
+        sender.send(&1u32).unwrap();
+        assert_eq!(receiver.receive(LIMIT), Ok(1u32));
+        let again = frame(TOKEN, 1, "1");
+        memory.write(shared::SIZE / 2 + 4, again.as_bytes()).unwrap();
+        memory.write(shared::SIZE / 2, &(again.len() as u32).to_ne_bytes()).unwrap();
+        sender.write(&format!("{MARK} {SHARED}\n")).unwrap();
+        assert_eq!(receiver.receive::<u32>(LIMIT), Err(Damage::Sequence { expected: 2, found: 1 }));
+    }
+
     #[rstest]
     #[case::no_base64("~*")]
     #[case::no_stream("~//8")]
@@ -515,6 +618,7 @@ mod tests {
     #[case::a_bit_flipped(framed(2, 20).replace("20\n", "21\n"), Damage::Garbled)]
     #[case::no_checksum(format!("{MARK} {TOKEN} 2 20\n"), Damage::Garbled)]
     #[case::mark_alone(format!("{MARK}\n"), Damage::Garbled)]
+    #[case::shared_where_nothing_is(format!("{MARK} @\n"), Damage::Garbled)]
     #[case::noise_within(framed(2, 20).replace(' ', " [1.0] oops\n"), Damage::Garbled)]
     #[case::foreign_token(frame("fedcba9876543210", 2, "20"), Damage::Forged)]
     #[case::replayed(framed(1, 10), Damage::Sequence { expected: 2, found: 1 })]

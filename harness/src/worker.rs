@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -29,22 +30,29 @@ use crate::stage::files::{self, Helper};
 use crate::stage::probe::{self, Found};
 use crate::stage::upcalls::Desk;
 use crate::target::Ids;
+use crate::wire::shared::{Memory, Slot};
 use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
 
 /// How long the first look at a target may take.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves the coordinator at the other end of the streams until it hangs up. After each case, and before
-/// its record is sent, `after` is called.
-pub fn serve(input: OwnedFd, output: impl Write, mut after: impl FnMut()) -> Result<(), Damage> {
+/// its record is sent, `after` is called. Where both see the same memory, what fits there goes that way.
+pub fn serve(
+    input: OwnedFd,
+    output: impl Write,
+    shared: Option<Arc<dyn Memory>>,
+    mut after: impl FnMut(),
+) -> Result<(), Damage> {
     // A signal that whoever started the worker has blocked or ignored could not end an actor either.
     SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
     sys::default_signals();
-    let mut orders = Receiver::new(input, None);
+    let mut orders = Receiver::new(input, None).sharing(shared.as_ref().map(Slot::of_orders));
     let Order::Hello { protocol, programs, packed } = orders.receive(None)? else {
         return Err(Damage::Message("a case before the greeting".into()));
     };
-    let mut words = Sender::new(output, orders.token().unwrap_or_default().to_owned());
+    let mut words = Sender::new(output, orders.token().unwrap_or_default().to_owned())
+        .sharing(shared.as_ref().map(Slot::of_words));
     let mut worker = match (protocol == PROTOCOL).then(|| Worker::new(orders.descriptor(), programs)) {
         None => {
             let reason = format!("the coordinator speaks protocol {protocol} and this worker {PROTOCOL}");

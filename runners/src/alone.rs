@@ -80,7 +80,7 @@ fn serve() -> io::Result<i32> {
         taint.tell_news();
         state.restore();
     };
-    let served = worker::serve(OwnedFd::from(port.try_clone()?), port, after);
+    let served = worker::serve(OwnedFd::from(port.try_clone()?), port, None, after);
     let code = exit_code(&mut leader)?;
     exit_code(&mut printer)?;
     // What the leader makes of a worker that is lost stands in its records.
@@ -227,7 +227,8 @@ impl Runner for Alone {
         log.news();
         let end = port.try_clone()?;
         let (orders, words) = (OwnedFd::from(port.try_clone()?), OwnedFd::from(port));
-        Ok(Link { orders, words, life: Box::new(Machine { end, log, said: Vec::new(), told: 0 }) })
+        let life = Box::new(Machine { end, log, said: Vec::new(), told: 0 });
+        Ok(Link { orders, words, shared: None, life })
     }
 
     fn place(&self) -> String {

@@ -463,7 +463,7 @@ pub(crate) fn main() -> ExitCode {
 fn work() -> ExitCode {
     let stdin = io::stdin();
     let Ok(input) = stdin.as_fd().try_clone_to_owned() else { return ExitCode::from(ENVIRONMENT) };
-    match worker::serve(input, io::stdout(), || ()) {
+    match worker::serve(input, io::stdout(), None, || ()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(damage) => {
             let _ = writeln!(io::stderr(), "skc worker: {damage}");

@@ -89,7 +89,7 @@ impl Runner for Command {
         let streams =
             Streams { input: input.into(), output: output.into(), errors: console.try_clone()?.into() };
         let guarded = Guarded::start(&self.skc, &self.words, streams, Vec::new())?;
-        Ok(Link { orders, words, life: Box::new(Started { guarded, console, read: 0 }) })
+        Ok(Link { orders, words, shared: None, life: Box::new(Started { guarded, console, read: 0 }) })
     }
 
     fn place(&self) -> String {

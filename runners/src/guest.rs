@@ -3,13 +3,17 @@
 //!
 //! No process of the machine has a session keyring until a case joins one.
 
+mod shared;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process;
+use std::sync::Arc;
 
+use harness::wire::shared::Memory;
 use harness::worker;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
@@ -20,6 +24,8 @@ use crate::console::TAINTED;
 
 /// The line by which the guest says on its port that it waits for orders.
 pub const READY: &str = "skc guest: ready";
+/// The same, if it has found the memory that it shares with whoever runs the machine.
+pub const SHARES: &str = "skc guest: ready, and shares memory";
 /// What stands before the reason if it cannot.
 pub const UNFIT: &str = "skc guest: unfit: ";
 /// What the guest has its kernel print before that, so that its console is known to be heard.
@@ -55,9 +61,10 @@ fn serve() -> io::Result<()> {
         return Err(missing);
     }
     say(HEARD);
-    writeln!(port, "{READY}")?;
+    let memory = shared::find().map(|mapped| Arc::new(mapped) as Arc<dyn Memory>);
+    writeln!(port, "{}", if memory.is_some() { SHARES } else { READY })?;
     let mut taint = Taint::of_machine();
-    worker::serve(OwnedFd::from(port.try_clone()?), port, || taint.tell_news())
+    worker::serve(OwnedFd::from(port.try_clone()?), port, memory, || taint.tell_news())
         .map_err(|damage| io::Error::other(damage.to_string()))
 }
 

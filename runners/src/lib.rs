@@ -20,9 +20,11 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness::case::Version;
+use harness::wire::shared::Memory;
 
 use console::Complaint;
 
@@ -103,6 +105,8 @@ pub struct Link {
     pub orders: OwnedFd,
     /// What the worker writes.
     pub words: OwnedFd,
+    /// Memory that the worker sees too.
+    pub shared: Option<Arc<dyn Memory>>,
     /// Its process, machine or command.
     pub life: Box<dyn Life>,
 }

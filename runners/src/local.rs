@@ -86,6 +86,7 @@ impl Runner for Local {
             (Some(orders), Some(words)) => Ok(Link {
                 orders: OwnedFd::from(orders),
                 words: OwnedFd::from(words),
+                shared: None,
                 life: Box::new(Process { child, console, read: 0 }),
             }),
             _ => Err(io::Error::other("a worker without its pipes")),

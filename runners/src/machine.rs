@@ -8,16 +8,18 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use command_fds::FdMapping;
+use harness::wire::shared::Memory;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::console::{Complaint, Console, complaint};
 use crate::guard::{Guarded, Streams};
-use crate::guest::{HEARD, READY, UNFIT};
+use crate::guest::{HEARD, READY, SHARES, UNFIT};
 use crate::interrupt::Stop;
 use crate::local::describe;
 use crate::remote::Unstarted;
@@ -122,7 +124,7 @@ pub(crate) fn unstarted(unstarted: Unstarted) -> io::Error {
     })
 }
 
-/// A machine that waits costs no processor: a few more than there are processors.
+/// A machine that waits costs no processor: more than there are processors.
 pub(crate) fn jobs() -> usize {
     2 * thread::available_parallelism().map_or(1, usize::from)
 }
@@ -145,6 +147,8 @@ pub(crate) struct Process {
     words: Console,
     /// If what the guest's kernel prints is known to come here.
     pub(crate) heard: bool,
+    /// If the guest has found the memory that it is to share.
+    pub(crate) shares: bool,
 }
 
 impl Process {
@@ -178,7 +182,7 @@ impl Process {
         let mut command = vec![OsString::from(file)];
         command.extend_from_slice(arguments);
         let program = Guarded::start(Path::new(SKC), &command, streams, descriptors)?;
-        Ok(Process { about, program, port, console, words, heard: false })
+        Ok(Process { about, program, port, console, words, heard: false, shares: false })
     }
 
     /// Waits for the guest to say that it is ready.
@@ -190,7 +194,8 @@ impl Process {
                 let line: Vec<u8> = heard.drain(..=end).collect();
                 let line = String::from_utf8_lossy(&line);
                 let line = line.trim_end();
-                if line == READY {
+                if line == READY || line == SHARES {
+                    self.shares = line == SHARES;
                     // What was printed up to here is about the boot.
                     self.heard = self.console.news().iter().any(|line| line.contains(HEARD));
                     return Ok(());
@@ -290,11 +295,15 @@ fn tail(lines: &[String]) -> Option<String> {
 /// Makes copies of the guest in a process, which waits for an order.
 pub(crate) type Copier = Box<dyn FnOnce(Process) -> io::Result<Box<dyn Runner>> + Send>;
 
-/// A worker in a guest that is ready.
-pub(crate) fn link(process: Process, copier: Option<Copier>) -> io::Result<Link> {
+/// A worker in a guest that is ready, and the memory that both see.
+pub(crate) fn link(
+    process: Process,
+    shared: Option<Arc<dyn Memory>>,
+    copier: Option<Copier>,
+) -> io::Result<Link> {
     let (orders, words) = (process.port.try_clone()?, process.port.try_clone()?);
     let life = Guest { process, copier, said: Vec::new(), told: 0, reset: false };
-    Ok(Link { orders: OwnedFd::from(orders), words: OwnedFd::from(words), life: Box::new(life) })
+    Ok(Link { orders: OwnedFd::from(orders), words: OwnedFd::from(words), shared, life: Box::new(life) })
 }
 
 /// The life of one virtual machine.

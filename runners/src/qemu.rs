@@ -15,10 +15,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use harness::wire::shared;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use self::accelerator::Accelerator;
-use self::command::{Machine, Memory};
+use self::command::{Machine, Memory, SHARING};
 use self::process::Process;
 use self::snapshot::Snapshot;
 use crate::interrupt::Stop;
@@ -72,6 +73,7 @@ impl Qemu {
         let mut plan = Plan { machine, initramfs, patience, stop };
         let mut notes = Vec::new();
         let booted = plan.boot_first(wish, &mut notes)?;
+        plan.machine.shares = booted.shared.is_some();
         if !booted.process.machine.heard {
             notes.push(DEAF.into());
         }
@@ -119,12 +121,23 @@ impl Plan {
         machine::boot(failed, || self.try_to_boot(&self.machine, self.patience, &self.stop))
     }
 
+    /// Boots the machine, or, where QEMU has no device for the memory that it would share, one that shares none.
     fn try_to_boot(&self, machine: &Machine, limit: Duration, end: &Stop) -> Result<Booted, Unready> {
+        match self.try_to_boot_this(machine, limit, end) {
+            Err(Unready::Hopeless(why)) if machine.shares && why.contains(SHARING) => {
+                self.try_to_boot_this(&Machine { shares: false, ..machine.clone() }, limit, end)
+            }
+            done => done,
+        }
+    }
+
+    fn try_to_boot_this(&self, machine: &Machine, limit: Duration, end: &Stop) -> Result<Booted, Unready> {
         let memory = File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?);
+        let shared = machine.shares.then(shared_memory).transpose()?;
         let words = machine.arguments(Memory::Shared, false);
-        let mut process = Process::start(&words, &self.initramfs, &memory)?;
+        let mut process = Process::start(&words, &self.initramfs, &memory, shared.as_ref())?;
         process.machine.await_ready(Instant::now() + limit, [&self.stop, end])?;
-        Ok(Booted { process, memory })
+        Ok(Booted { process, memory, shared })
     }
 }
 
@@ -132,19 +145,33 @@ impl Plan {
 struct Booted {
     process: Process,
     memory: File,
+    /// What it shares with its coordinator.
+    shared: Option<File>,
+}
+
+/// What is shared, as the coordinator sees it.
+fn sharing(shared: Option<File>) -> Option<Arc<dyn shared::Memory>> {
+    shared.map(|file| Arc::new(file) as _)
+}
+
+/// A file for what a machine shares.
+fn shared_memory() -> io::Result<File> {
+    let file = File::from(memfd_create(c"shared", MFdFlags::MFD_CLOEXEC)?);
+    file.set_len(shared::SIZE as u64)?;
+    Ok(file)
 }
 
 impl Runner for Qemu {
     fn start(&self) -> io::Result<Link> {
         let first = self.first.lock().ok().and_then(|mut first| first.take());
         let booted = first.map_or_else(|| self.plan.boot_again(None), Ok).map_err(machine::unstarted)?;
-        let Booted { process: Process { machine, monitor }, memory } = booted;
-        let plan = Arc::clone(&self.plan);
+        let Booted { process: Process { machine, monitor }, memory, shared } = booted;
+        let (plan, shares) = (Arc::clone(&self.plan), machine.shares);
         let copier = move |machine| -> io::Result<Box<dyn Runner>> {
             let process = Process { machine, monitor };
-            Ok(Box::new(Copies { snapshot: Snapshot::take(process, memory)?, plan }))
+            Ok(Box::new(Copies { snapshot: Snapshot::take(process, memory)?, plan, shares }))
         };
-        link(machine, Some(Box::new(copier)))
+        link(machine, sharing(shared.filter(|_| shares)), Some(Box::new(copier)))
     }
 
     fn place(&self) -> String {
@@ -168,14 +195,18 @@ impl Runner for Qemu {
 struct Copies {
     plan: Arc<Plan>,
     snapshot: Snapshot,
+    /// If the guest has found the memory that it is to share.
+    shares: bool,
 }
 
 impl Runner for Copies {
     fn start(&self) -> io::Result<Link> {
         let words = self.plan.machine.arguments(Memory::Copied, true);
-        let mut process = Process::start(&words, &self.plan.initramfs, self.snapshot.memory())?;
+        let shared = self.plan.machine.shares.then(shared_memory).transpose()?;
+        let mut process =
+            Process::start(&words, &self.plan.initramfs, self.snapshot.memory(), shared.as_ref())?;
         self.snapshot.restore(&mut process)?;
-        link(process.machine, None)
+        link(process.machine, sharing(shared.filter(|_| self.shares)), None)
     }
 
     fn place(&self) -> String {

@@ -13,6 +13,7 @@ use harness::plan::Plan;
 use harness::record::{CaseRecord, Standing, Verdict};
 use harness::run;
 use harness::target::Target;
+use harness::wire::shared::Slot;
 use harness::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -76,12 +77,12 @@ impl Remote {
     ) -> Result<(Remote, Target), Unstarted> {
         let failed = |what: String| Unstarted::Failed(what);
         let link = runner.start().map_err(|error| failed(format!("it could not be started: {error}")))?;
-        let Link { orders, words, life } = link;
+        let Link { orders, words, shared, life } = link;
         let token = token();
         let orders = Orders::new(orders, stop).map_err(|error| failed(error.to_string()))?;
         let mut remote = Remote {
-            orders: Some(Sender::new(orders, token.clone())),
-            words: Receiver::new(words, Some(token)),
+            orders: Some(Sender::new(orders, token.clone()).sharing(shared.as_ref().map(Slot::of_orders))),
+            words: Receiver::new(words, Some(token)).sharing(shared.as_ref().map(Slot::of_words)),
             life,
             machine: runner.has_machines(),
         };
@@ -119,11 +120,13 @@ impl Remote {
     pub fn copy(template: &Template, stop: &Stop) -> io::Result<Remote> {
         const GREETED: u64 = 1;
         let Template { runner, token } = template;
-        let Link { orders, words, life } = runner.start()?;
+        let Link { orders, words, shared, life } = runner.start()?;
         let orders = Orders::new(orders, stop)?;
+        let orders = Sender::new(orders, token.clone()).after(GREETED);
+        let words = Receiver::new(words, Some(token.clone())).after(GREETED);
         let mut remote = Remote {
-            orders: Some(Sender::new(orders, token.clone()).after(GREETED)),
-            words: Receiver::new(words, Some(token.clone())).after(GREETED),
+            orders: Some(orders.sharing(shared.as_ref().map(Slot::of_orders))),
+            words: words.sharing(shared.as_ref().map(Slot::of_words)),
             life,
             machine: runner.has_machines(),
         };

@@ -61,7 +61,7 @@ impl Uml {
 impl Runner for Uml {
     fn start(&self) -> io::Result<Link> {
         let process = machine::boot(None, || self.try_to_boot()).map_err(machine::unstarted)?;
-        machine::link(process, None)
+        machine::link(process, None, None)
     }
 
     fn place(&self) -> String {

@@ -100,6 +100,15 @@ fn main() -> ExitCode {
             run.says("each machine is booted, because none can be copied")?;
             run.ends(0, "2 passed")
         }),
+        machine("a_qemu_that_cannot_share_memory", || {
+            let wrapper = Wrapper::new(
+                "case \"$*\" in *ivshmem*) echo \"'ivshmem-plain' is not a valid device model name\" >&2; exit 1; esac",
+            )?;
+            wrapper.run(&["--accel", "tcg", "--kernel", NEW, "--jobs", "2", CASE, NAMED]).ends(0, "2 passed")
+        }),
+        machine("a_kernel_that_finds_no_shared_memory", || {
+            run(&["--kernel", NEW, "--append", "pci=off", "--jobs", "2", CASE, NAMED]).ends(0, "2 passed")
+        }),
         machine("each_kernel_is_held_against_its_own_baseline", baselines),
         machine("machines_that_are_killed", machines_that_are_killed),
         machine("nothing_is_left_by_kill_9", nothing_is_left),

@@ -193,6 +193,7 @@ impl<'a> Opener<'a> {
             memory: self.args.memory,
             processors: self.args.smp,
             accelerator: Accelerator::Tcg,
+            shares: true,
         };
         let wish = self.found.get().copied().unwrap_or(self.args.accel);
         let qemu = Qemu::boot(machine, wish, &initramfs, self.args.boot_timeout, Arc::clone(&self.stop))?;

@@ -18,7 +18,14 @@ pub(super) mod fd {
     pub(crate) const MONITOR: i32 = FREE;
     /// The guest's memory: a file.
     pub(crate) const MEMORY: i32 = FREE + 1;
+    /// The memory that guest and coordinator share: a file.
+    pub(crate) const SHARED: i32 = FREE + 2;
 }
+
+/// The device by which machines share memory.
+pub const SHARING: &str = "ivshmem-plain";
+/// Its place on the PCI bus.
+pub(super) const SHARING_SLOT: u32 = 16;
 
 /// Where a guest's memory lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub struct Machine {
     pub processors: u16,
     /// What executes it.
     pub accelerator: Accelerator,
+    /// If it has memory that it shares with its coordinator, by a device that not every QEMU has.
+    pub shares: bool,
 }
 
 impl Machine {
@@ -82,6 +91,16 @@ impl Machine {
             add(name.into());
             add(value);
         }
+        if self.shares {
+            let file = fd::SHARED;
+            add("-object".into());
+            add(format!(
+                "memory-backend-file,id=shared,size={},mem-path=/dev/fd/{file},share=on",
+                harness::wire::shared::SIZE
+            ));
+            add("-device".into());
+            add(format!("{SHARING},memdev=shared,master=on,id={SHARING},addr={SHARING_SLOT:x}"));
+        }
         add("-cpu".into());
         add(match self.accelerator {
             Accelerator::Kvm => "max".into(),
@@ -101,9 +120,10 @@ impl Machine {
     /// The kernel prints warnings and worse. Whatever it stumbles over ends the machine at once: the
     /// reset that follows a panic makes QEMU end. It does not try out its ciphers, which no case is about and
     /// which takes a seventh of an emulated boot. Programs lie at the same addresses each time: where QEMU translates,
-    /// it knows code by its address, and would translate keyctl(1) with all its libraries anew for each start.
+    /// it knows code by its address, and would translate keyctl(1) with all its libraries anew for each start. Nobody
+    /// reads what it knows of pressure.
     fn kernel_arguments(&self) -> String {
-        let own = "console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests norandmaps";
+        let own = "console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests norandmaps psi=0";
         format!("{own} {}", self.append).trim_end().to_owned()
     }
 }
@@ -119,6 +139,7 @@ mod tests {
             memory: 192,
             processors: 2,
             accelerator: Accelerator::Tcg,
+            shares: true,
         }
     }
 
@@ -132,7 +153,7 @@ mod tests {
         let line = line(Memory::Shared, false);
         assert!(line.contains("-nodefaults") && line.contains("-m 192 -smp 2"), "{line}");
         assert!(!line.contains("-incoming"), "{line}");
-        let own = "-append console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests norandmaps";
+        let own = "-append console=ttyS0 loglevel=5 panic=-1 oops=panic cryptomgr.notests norandmaps psi=0";
         assert!(
             line.contains(&format!("{own} keys.debug=1 ")) && line.ends_with(" -kernel /boot/vmlinuz,1"),
             "{line}"

@@ -31,12 +31,21 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts QEMU. What it prints itself is kept apart from what the guest does.
-    pub(super) fn start(words: &[OsString], initramfs: &File, memory: &File) -> io::Result<Process> {
+    pub(super) fn start(
+        words: &[OsString],
+        initramfs: &File,
+        memory: &File,
+        shared: Option<&File>,
+    ) -> io::Result<Process> {
         let (monitor, far_monitor) = UnixStream::pair()?;
-        let descriptors = vec![
+        let mut descriptors = vec![
             FdMapping { parent_fd: far_monitor.into(), child_fd: fd::MONITOR },
             FdMapping { parent_fd: memory.as_fd().try_clone_to_owned()?, child_fd: fd::MEMORY },
         ];
+        if let Some(shared) = shared {
+            let parent_fd = shared.as_fd().try_clone_to_owned()?;
+            descriptors.push(FdMapping { parent_fd, child_fd: fd::SHARED });
+        }
         let machine = machine::Process::start(&QEMU, words, initramfs, descriptors)?;
         Ok(Process { machine, monitor: Monitor::new(monitor) })
     }

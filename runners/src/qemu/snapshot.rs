@@ -10,12 +10,16 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::command::{SHARING, SHARING_SLOT};
+use super::monitor::Monitor;
 use super::process::Process;
 
 /// The name by which QEMU knows the file of the state.
 const STATE: &str = "state";
+/// Which of the device's base address registers (BAR) is that of its memory.
+const SHARED_BAR: u32 = 2;
 /// How long a QEMU that was told to quit may take.
 const QUIT: Duration = Duration::from_secs(5);
 
@@ -23,6 +27,8 @@ const QUIT: Duration = Duration::from_secs(5);
 pub(super) struct Snapshot {
     memory: File,
     state: File,
+    /// Where in the guest's physical memory that lies which it shares, if it has a device for that.
+    shared: Option<u64>,
 }
 
 impl Snapshot {
@@ -32,6 +38,7 @@ impl Snapshot {
         let monitor = &mut process.monitor;
         monitor.greet()?;
         monitor.execute("stop", json!({}))?;
+        let shared = shared_address(&monitor.execute("query-pci", json!({}))?);
         leave_memory_alone(monitor)?;
         monitor.give(STATE, state.as_fd())?;
         monitor.execute("migrate", json!({ "uri": format!("fd:{STATE}") }))?;
@@ -45,7 +52,7 @@ impl Snapshot {
         // It may be gone before it answers.
         let _ = monitor.execute("quit", json!({}));
         process.machine.ended(QUIT);
-        Ok(Snapshot { memory, state })
+        Ok(Snapshot { memory, state, shared })
     }
 
     /// The memory, for a process that is to be a copy.
@@ -60,6 +67,9 @@ impl Snapshot {
         let monitor = &mut process.monitor;
         monitor.greet()?;
         leave_memory_alone(monitor)?;
+        if let Some(address) = self.shared {
+            map_shared(monitor, address)?;
+        }
         monitor.give(STATE, state.as_fd())?;
         monitor.execute("migrate-incoming", json!({ "uri": format!("fd:{STATE}") }))?;
         monitor.until("query-status", |answer| match answer["status"].as_str() {
@@ -72,7 +82,50 @@ impl Snapshot {
 }
 
 /// The state without the memory: that is in a file which both sides have.
-fn leave_memory_alone(monitor: &mut super::monitor::Monitor) -> io::Result<()> {
+fn leave_memory_alone(monitor: &mut Monitor) -> io::Result<()> {
     let capabilities = json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] });
     monitor.execute("migrate-set-capabilities", capabilities).map(drop)
+}
+
+/// Where the firmware or the kernel has put the memory of the device that shares it.
+fn shared_address(buses: &Value) -> Option<u64> {
+    let entries = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let devices = entries(buses).into_iter().flat_map(|bus| entries(&bus["devices"]));
+    let device = devices.into_iter().find(|device| device["qdev_id"] == SHARING)?;
+    entries(&device["regions"]).iter().find(|region| region["bar"] == SHARED_BAR)?["address"].as_u64()
+}
+
+/// Puts the memory of that device there before the state comes: QEMU takes none for memory that is left alone and
+/// lies elsewhere. What a guest does by ports, a monitor can do in its place.
+fn map_shared(monitor: &mut Monitor, address: u64) -> io::Result<()> {
+    /// The ports and registers of PCI configuration.
+    const ADDRESS: u16 = 0xcf8;
+    const DATA: u16 = 0xcfc;
+    const COMMAND: u32 = 0x04;
+    const FIRST_BAR: u32 = 0x10;
+    /// In the register COMMAND: the device answers to its memory's addresses.
+    const MEMORY: u32 = 2;
+    let bar = FIRST_BAR + 4 * SHARED_BAR;
+    let device = 1 << 31 | SHARING_SLOT << 11;
+    for (register, value) in [(bar, address as u32), (bar + 4, (address >> 32) as u32), (COMMAND, MEMORY)] {
+        for (port, value) in [(ADDRESS, device | register), (DATA, value)] {
+            let line = format!("o/w {port:#x} {value:#x}");
+            monitor.execute("human-monitor-command", json!({ "command-line": line }))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_memory_is_found_by_the_name_of_its_device() {
+        let device = |id: &str, address: u64| json!({ "qdev_id": id, "regions": [{ "bar": 0, "address": 1 }, { "bar": 2, "address": address }] });
+        let buses = json!([{ "devices": [device("", 7), device(SHARING, 0xfe00_0000), device("other", 9)] }]);
+        assert_eq!(shared_address(&buses), Some(0xfe00_0000));
+        assert_eq!(shared_address(&json!([{ "devices": [device("", 7)] }])), None);
+        assert_eq!(shared_address(&json!({})), None);
+    }
 }

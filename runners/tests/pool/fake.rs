@@ -80,7 +80,12 @@ impl Runner for Fake {
         let (fake, killed) = (self.clone(), Arc::new(AtomicBool::new(false)));
         let told = Arc::clone(&killed);
         let thread = thread::spawn(move || fake.serve(number, input, File::from(output), &told));
-        Ok(Link { orders, words, life: Box::new(Thread { thread: Mutex::new(thread), killed }) })
+        Ok(Link {
+            orders,
+            words,
+            shared: None,
+            life: Box::new(Thread { thread: Mutex::new(thread), killed }),
+        })
     }
 }
 
