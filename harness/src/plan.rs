@@ -64,6 +64,9 @@ pub struct Resources {
     pub request_key_program: bool,
     /// No user namespace: ids are the machine's own, and root is root.
     pub initial_user: bool,
+    /// Actors have memory of their own. Else they share the stage's, which costs less: neither is there memory to copy,
+    /// nor is it changed at each turn.
+    pub own_memory: bool,
     /// No pid namespace: orphans are the children of the machine's init.
     pub initial_pid: bool,
     /// The actor's own program is executed by the path of a copy, because it cannot be by its descriptor.
@@ -73,6 +76,13 @@ pub struct Resources {
 }
 
 impl Plan {
+    /// For how long the case is likely to wait: its pauses and, if it awaits something, the second that keys take
+    /// at least to expire.
+    pub fn waits(&self) -> Duration {
+        let awaits = self.steps.iter().any(|step| step.within.is_some());
+        pauses(&self.steps) + if awaits { Duration::from_secs(1) } else { Duration::ZERO }
+    }
+
     /// If actors of the case act at the same time, so that they need processors of their own.
     pub fn needs_processors(&self) -> bool {
         self.steps.iter().any(|step| step.starts.is_some() || matches!(step.act, Act::Together(_)))
@@ -212,6 +222,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         no_request_key,
         request_key_program,
         initial_user,
+        own_memory: calls.iter().any(|(call, _)| tells_of_memory(call.op)),
         initial_pid,
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
@@ -397,18 +408,40 @@ fn choose(variants: &[Variant], version: Version) -> Option<Outcome> {
 /// A case ends at its first timeout, so one step limit is enough for all of its calls; what takes
 /// longer on purpose is added.
 fn limit(steps: &[Step], step_limit: Duration) -> Duration {
-    let mut limit = step_limit * 2 + Duration::from_secs(5);
+    let mut limit = step_limit * 2 + Duration::from_secs(5) + pauses(steps);
     for step in steps {
         limit += step.within.unwrap_or_default();
         let calls = if let Act::Together(steps) = &step.act { steps.len() as u32 } else { 1 };
         limit += Duration::from_millis(20) * step.times.saturating_mul(calls);
     }
-    for (call, _) in calls(steps) {
-        if let (Op::Nanosleep | Op::Spin, Some(Expr::Number(milliseconds))) = (call.op, call.args.first()) {
-            limit += Duration::from_millis((*milliseconds).clamp(0, crate::case::limits::PAUSE) as u64);
-        }
-    }
     limit
+}
+
+/// If an operation comes out differently for a process that shares its memory: no process that does can leave its user
+/// namespace, and who may look into a process depends on what the owner of its memory has become.
+fn tells_of_memory(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Unshare
+            | Op::Setns
+            | Op::PtraceSeize
+            | Op::WriteUidMap
+            | Op::WriteGidMap
+            | Op::WriteSetgroups
+            | Op::FileMode
+            | Op::ProcStatus
+    )
+}
+
+/// For how long the steps do nothing on purpose.
+fn pauses(steps: &[Step]) -> Duration {
+    let pause = |call: &Call| match (call.op, call.args.first()) {
+        (Op::Nanosleep | Op::Spin, Some(Expr::Number(milliseconds))) => {
+            Duration::from_millis((*milliseconds).clamp(0, crate::case::limits::PAUSE) as u64)
+        }
+        _ => Duration::ZERO,
+    };
+    calls(steps).into_iter().map(|(call, _)| pause(call)).sum()
 }
 
 #[cfg(test)]

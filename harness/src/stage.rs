@@ -25,7 +25,7 @@ use self::files::{Files, Helper};
 use self::player::{Exit, Life, Pending, Player};
 use self::upcalls::Desk;
 use crate::actor::life::{self, Side};
-use crate::actor::message::{Answer, Arg, Kind, Request};
+use crate::actor::message::{Answer, Arg, CALLS, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
 use crate::actor::{sys, upcall};
 use crate::case::{Act, Actor, Outcome, Session, Step};
@@ -33,7 +33,7 @@ use crate::judge::Observed;
 use crate::ops::Op;
 use crate::plan::Plan;
 use crate::run::{Lost, Question, Reply, Stage};
-use crate::value::Value;
+use crate::value::{Errno as Number, Value};
 
 /// How often silent actors are looked after.
 const SLICE: Duration = Duration::from_millis(50);
@@ -105,54 +105,68 @@ impl Local {
             stage.callable.push(actor.name.clone());
         }
         for actor in &own {
-            stage.spawn(actor)?;
+            stage.spawn(actor, plan.stage.own_memory)?;
         }
         for actor in &own {
-            stage.await_report(&actor.name)?;
+            stage.await_setup(&actor.name)?;
         }
         Ok(stage)
     }
 
-    fn spawn(&mut self, actor: &Actor) -> Result<(), Lost> {
-        match life::fork(0).map_err(|error| Lost(format!("{} could not be born: {error}", actor.name)))? {
-            Side::Parent(process) => {
-                let player = self.player(&actor.name)?;
-                player.life = Life::Alive;
-                player.process = process;
-                player.thread = process;
-                player.leader = actor.name.clone();
-                Ok(())
-            }
-            Side::Child => {
-                let channel = match self.players.get(&actor.name) {
-                    Some(player) => player.remote,
-                    None => life::exit(1),
-                };
-                // The stage's ends are the stage's alone.
-                self.players.values_mut().for_each(Player::forget_stage_end);
-                self.desk.iter().for_each(|desk| desk.forget());
-                let namespace = actor.userns.as_ref().and_then(|name| self.namespaces.get(name));
-                match enclosure::become_actor(actor, namespace, self.one) {
-                    Ok(()) => life::begin(channel),
-                    Err(what) => {
-                        life::fail(channel, what.as_bytes());
-                        life::exit(1)
-                    }
-                }
-            }
+    /// Bears a declared actor, and asks it to become what it is declared to be.
+    fn spawn(&mut self, actor: &Actor, own_memory: bool) -> Result<(), Lost> {
+        let name = &actor.name;
+        let channel = self.player(name)?.remote;
+        let unborn = |error| Lost(format!("{name} could not be born: {error}"));
+        let process = match own_memory {
+            false => life::begin_sharing(channel).map_err(unborn)?,
+            true => match life::fork(0).map_err(unborn)? {
+                Side::Parent(process) => process,
+                Side::Child => life::begin(channel),
+            },
+        };
+        let player = self.player(name)?;
+        player.life = Life::Alive;
+        (player.process, player.thread) = (process, process);
+        player.leader.clone_from(name);
+        for leave in self.leaves() {
+            self.send(name, &leave, Player::LEAVE, 0)?;
         }
+        let namespace = actor.userns.as_ref().and_then(|name| self.namespaces.get(name));
+        self.send(name, &enclosure::setup(actor, namespace, self.one), Player::SETUP, 0)
     }
 
-    /// Waits for the first word of a declared actor.
-    fn await_report(&mut self, name: &str) -> Result<(), Lost> {
+    /// Requests to close the stage's ends, which are the stage's alone.
+    fn leaves(&self) -> Vec<Request> {
+        let channels = self.players.values().map(|player| player.channel.as_raw_fd());
+        let desk = self.desk.iter().flat_map(|desk| desk.descriptors()).map(|fd| fd.as_raw_fd());
+        let ends: Vec<i32> = channels.chain(desk).collect();
+        let request = |ends: &[i32]| {
+            let mut request = Request::new(Kind::Calls);
+            for end in ends {
+                request.call(libc::SYS_close, &[Arg::Number((*end).into())]);
+            }
+            request
+        };
+        ends.chunks(CALLS).map(request).collect()
+    }
+
+    /// Waits until a declared actor is what it is declared to be.
+    fn await_setup(&mut self, name: &str) -> Result<(), Lost> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let player = self.player(name)?;
-            match player.take()? {
-                Some(Answer { id: 0, .. }) => return Ok(()),
+            match self.player(name)?.take()? {
+                // Its report.
+                Some(Answer { id: 0, .. }) => {}
+                Some(Answer { id: Player::LEAVE, .. }) => {}
+                Some(Answer { id: Player::SETUP, result, .. }) if !sys::is_error(result as isize) => {
+                    return Ok(());
+                }
                 Some(answer) => {
-                    let what = String::from_utf8_lossy(&answer.out).into_owned();
-                    return Err(Lost(format!("{name} could not be set up: {what}")));
+                    let why = Number(-answer.result as i32);
+                    return Err(Lost(format!(
+                        "{name} could not be given its ids, capabilities and session: {why}"
+                    )));
                 }
                 None if Instant::now() > deadline => return Err(Lost(format!("{name} never reported in"))),
                 None => self.listen(Instant::now() + SLICE)?,

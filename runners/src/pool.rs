@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::iter::{Peekable, repeat_n};
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use harness::plan::Plan;
@@ -207,11 +208,13 @@ impl Pool {
             let ends = repeat_n(End::Front, front).chain(repeat_n(End::Back, back));
             let started = ends.take_while(|end| {
                 let (queue, end, events) = (&queue, *end, events.clone());
-                thread::Builder::new().spawn_scoped(scope, move || self.serve(queue, end, &events)).is_ok()
+                thread::Builder::new()
+                    .spawn_scoped(scope, move || self.serve(queue, end, events, scope))
+                    .is_ok()
             });
             // Where no thread is to be had, the caller's does the work before it looks at what came of it.
             if started.count() == 0 {
-                self.serve(&queue, End::Front, &events);
+                self.serve(&queue, End::Front, events.clone(), scope);
             }
             drop(events);
             loop {
@@ -227,9 +230,16 @@ impl Pool {
         });
     }
 
-    fn serve(&self, queue: &Queue<impl DoubleEndedIterator<Item = Plan>>, end: End, events: &Sender<Event>) {
+    fn serve<'scope>(
+        &'scope self,
+        queue: &Queue<impl DoubleEndedIterator<Item = Plan>>,
+        end: End,
+        events: Sender<Event>,
+        scope: &'scope Scope<'scope, '_>,
+    ) {
         let mut held = None;
-        let mut tale = Tale { pool: self, events, last: None };
+        let mut tale = Tale { pool: self, events: events.clone(), last: None };
+        let mut lingering: Option<ScopedJoinHandle<()>> = None;
         // Each use of the queue is a statement of its own: the lock must be free while a case is played.
         while !self.stop.is_asked() {
             let more = locked(queue).as_mut().is_some_and(|plans| plans.peek().is_some());
@@ -271,7 +281,10 @@ impl Pool {
             tale.machine_played(plan, record);
             if let Some(remote) = held.take_if(|_| tale.is_over()) {
                 *locked(&self.holding) -= 1;
-                tale.machine_ended(remote.settle(LINGER, &self.stop));
+                // No more than one machine of a thread lingers while the next one plays.
+                lingering.take().map(ScopedJoinHandle::join);
+                let over = mem::replace(&mut tale, Tale { pool: self, events: events.clone(), last: None });
+                lingering = over.linger(remote, scope);
             }
         }
         if let Some(remote) = held {
@@ -330,14 +343,41 @@ impl Pool {
 /// from a machine is told when the machine has come that much further.
 struct Tale<'a> {
     pool: &'a Pool,
-    events: &'a Sender<Event>,
+    events: Sender<Event>,
     /// What the machine has played last, and is not told yet.
     last: Option<(Plan, CaseRecord)>,
 }
 
-impl Tale<'_> {
+impl<'a> Tale<'a> {
     fn tell(&self, record: CaseRecord) {
         let _ = self.events.send(Event::Ended(Box::new(record)));
+    }
+
+    /// Tells the end of a machine that has played its last case, while its thread goes on with another.
+    fn linger<'scope>(
+        mut self,
+        remote: Remote,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Option<ScopedJoinHandle<'scope, ()>>
+    where
+        'a: 'scope,
+    {
+        let (sender, receiver) = channel::<(Tale, Remote)>();
+        let started = thread::Builder::new().spawn_scoped(scope, move || {
+            if let Ok((mut tale, remote)) = receiver.recv() {
+                tale.machine_ended(remote.settle(LINGER, &tale.pool.stop));
+            }
+        });
+        match started {
+            Ok(thread) => {
+                let _ = sender.send((self, remote));
+                Some(thread)
+            }
+            Err(_) => {
+                self.machine_ended(remote.settle(LINGER, &self.pool.stop));
+                None
+            }
+        }
     }
 
     fn end(&mut self) {

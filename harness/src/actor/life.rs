@@ -73,6 +73,20 @@ pub fn fork(flags: i32) -> Result<Side, nix::errno::Errno> {
     }
 }
 
+/// Creates a process that shares memory with the caller and begins the life of an actor there, on its channel.
+/// Gives its process id.
+pub fn begin_sharing(channel: i32) -> Result<i32, nix::errno::Errno> {
+    let space = sys::map(SPACE).ok_or(nix::errno::Errno::ENOMEM)?;
+    let flags = (libc::CLONE_VM | libc::SIGCHLD) as usize;
+    // SAFETY: the child gets a fresh mapping for its own, whose upper end is its stack; it finds its words at the
+    // start, and does nothing to memory beyond.
+    let result = unsafe {
+        space.cast::<Newborn>().write(Newborn { channel });
+        sys::clone_on_stack(flags, space.add(SPACE), born, space as usize)
+    };
+    sys::checked(result).map(|process| process as i32)
+}
+
 /// Tells the stage that the actor is there, and who it is.
 ///
 /// # Safety
@@ -87,18 +101,6 @@ unsafe fn report(channel: i32) {
     };
     // SAFETY: the head lives on this stack until the write is over.
     unsafe { send(channel, (&raw const head).cast(), size_of::<AnswerHead>()) };
-}
-
-/// Tells the stage, instead of the report, why the actor cannot begin.
-pub fn fail(channel: i32, what: &[u8]) {
-    let what = &what[..what.len().min(OUT)];
-    let size = size_of::<AnswerHead>() + what.len();
-    let head = AnswerHead { size: size as u64, id: u32::MAX.into(), result: 0, touched: 0 };
-    // SAFETY: head and text live until the writes are over.
-    unsafe {
-        send(channel, (&raw const head).cast(), size_of::<AnswerHead>());
-        send(channel, what.as_ptr(), what.len());
-    }
 }
 
 /// # Safety

@@ -16,7 +16,7 @@ pub const MARGIN: usize = 64;
 pub const FILL: u8 = 0xa5;
 
 /// Result words of earlier calls of the same request that an argument may stand for.
-pub const CALLS: usize = 8;
+pub const CALLS: usize = 12;
 
 /// What an actor is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -239,3 +239,20 @@ fn a_case_may_take_as_long_as_it_says() {
     assert_eq!(limit(&format!("{GETUID}\n    within: 7s")), plain + Duration::from_secs(7));
     assert_eq!(limit("  - alice: nanosleep(1500) = 0"), plain + Duration::from_millis(1500));
 }
+
+#[rstest]
+#[case::at_once(GETUID, 0)]
+#[case::pauses("  - alice: nanosleep(1500) = 0\n  - alice: nanosleep(200) = 0", 1700)]
+#[case::awaits("  - alice: getuid() = 1000\n    within: 7s", 1000)]
+fn a_case_tells_for_how_long_it_waits(#[case] steps: &str, #[case] milliseconds: u64) {
+    let plan = plan(&case(ALICE, steps), &target(Ids::Block, &[]), LIMIT).unwrap();
+    assert_eq!(plan.waits(), Duration::from_millis(milliseconds));
+}
+
+#[rstest]
+#[case::most(GETUID, false)]
+#[case::leaves_its_namespace("  - alice: unshare(CLONE_NEWUSER) = 0", true)]
+fn actors_have_memory_of_their_own_where_that_shows(#[case] steps: &str, #[case] own: bool) {
+    let plan = plan(&case(ALICE, steps), &target(Ids::Block, &[]), LIMIT).unwrap();
+    assert_eq!(plan.stage.own_memory, own);
+}

@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, setns};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::actor::life::{self, Side};
+use crate::actor::message::{Arg, Kind, Request};
 use crate::actor::sys;
 use crate::case::{Actor, Session};
 use crate::plan::Resources;
@@ -121,32 +122,36 @@ pub fn nested(one: Option<(u32, u32)>) -> Result<OwnedFd, Lost> {
         .map_err(|error| Lost(format!("a nested user namespace cannot be set up: {error}")))
 }
 
-/// Gives the calling process, freshly forked by the stage, what its actor is declared to have. On
-/// error says which step failed.
-pub fn become_actor(actor: &Actor, namespace: Option<&OwnedFd>, one: bool) -> Result<(), String> {
-    let call = |what: &str, number, args: &[i64]| {
-        sys::plain(number, args).map_err(|error| format!("{what}: {error}"))
+/// What gives a process that the stage has just made what its actor is declared to have.
+pub fn setup(actor: &Actor, namespace: Option<&OwnedFd>, one: bool) -> Request {
+    let mut request = Request::new(Kind::Calls);
+    let mut call = |number, args: &[i64]| {
+        request.call(number, &args.iter().map(|arg| Arg::Number(*arg)).collect::<Vec<_>>());
     };
     if let Some(namespace) = namespace {
-        setns(namespace, CloneFlags::CLONE_NEWUSER).map_err(|error| format!("setns: {error}"))?;
+        call(libc::SYS_setns, &[namespace.as_raw_fd().into(), libc::CLONE_NEWUSER.into()]);
     }
     let (uid, gid) = (i64::from(actor.uid), i64::from(actor.gid));
-    call("prctl(PR_SET_KEEPCAPS)", libc::SYS_prctl, &[libc::PR_SET_KEEPCAPS.into(), 1])?;
+    call(libc::SYS_prctl, &[libc::PR_SET_KEEPCAPS.into(), 1]);
     if !one {
-        let groups: Vec<nix::unistd::Gid> = actor.groups.iter().map(|gid| (*gid).into()).collect();
-        nix::unistd::setgroups(&groups).map_err(|error| format!("setgroups: {error}"))?;
-        call("setresgid", libc::SYS_setresgid, &[gid, gid, gid])?;
-        call("setresuid", libc::SYS_setresuid, &[uid, uid, uid])?;
+        let groups: Vec<u8> = actor.groups.iter().flat_map(|gid| gid.to_ne_bytes()).collect();
+        let count = Arg::Number(actor.groups.len() as i64);
+        let list = Arg::Image(request.place(&groups));
+        request.call(libc::SYS_setgroups, &[count, list]);
+        request.call(libc::SYS_setresgid, &[gid; 3].map(Arg::Number));
+        request.call(libc::SYS_setresuid, &[uid; 3].map(Arg::Number));
     }
-    call("prctl(PR_SET_KEEPCAPS)", libc::SYS_prctl, &[libc::PR_SET_KEEPCAPS.into(), 0])?;
+    request.call(libc::SYS_prctl, &[libc::PR_SET_KEEPCAPS.into(), 0].map(Arg::Number));
     let caps = if actor.caps == 0 { 0 } else { actor.caps & bounding() };
-    sys::set_capabilities(caps).map_err(|error| format!("capset: {error}"))?;
+    let words: Vec<u8> = sys::capability_words(caps, 0).into_iter().flat_map(u32::to_ne_bytes).collect();
+    let header = request.place(&words);
+    request.call(libc::SYS_capset, &[Arg::Image(header), Arg::Image(header + sys::CAPABILITY_HEADER)]);
     // As a process of that user that was executed and not set up: its /proc files are its own.
-    call("prctl(PR_SET_DUMPABLE)", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE.into(), 1])?;
+    request.call(libc::SYS_prctl, &[libc::PR_SET_DUMPABLE.into(), 1].map(Arg::Number));
     if actor.session == Session::Fresh {
-        sys::join_anonymous_session().map_err(|error| format!("join_session_keyring: {error}"))?;
+        request.call(libc::SYS_keyctl, &[libc::KEYCTL_JOIN_SESSION_KEYRING.into(), 0].map(Arg::Number));
     }
-    Ok(())
+    request
 }
 
 /// The capabilities that the kernel knows.

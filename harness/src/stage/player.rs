@@ -130,8 +130,10 @@ impl Life {
 }
 
 impl Player {
-    /// The number of the stage's own questions.
+    /// The numbers of the stage's own questions.
     pub(super) const REAP: u32 = u32::MAX;
+    pub(super) const SETUP: u32 = u32::MAX - 1;
+    pub(super) const LEAVE: u32 = u32::MAX - 2;
 
     pub(super) fn new() -> Result<Player, Lost> {
         let (channel, remote) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::empty())
@@ -156,12 +158,6 @@ impl Player {
             printed: None,
             incoming: Vec::new(),
         })
-    }
-
-    /// Closes the stage's end in a process that is not the stage.
-    pub(super) fn forget_stage_end(&mut self) {
-        // The descriptor's owner never drops it: the process becomes an actor and never returns.
-        let _ = crate::actor::sys::plain(libc::SYS_close, &[self.channel.as_raw_fd().into()]);
     }
 
     /// If it may have something to say.

@@ -17,7 +17,6 @@ use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::files;
-use crate::actor::sys;
 use crate::actor::upcall::{NAME, TYPE};
 use crate::run::Lost;
 
@@ -54,13 +53,6 @@ impl Desk {
     /// What has to stay open in the process that will sit at the desk.
     pub fn descriptors(&self) -> [&OwnedFd; 2] {
         [&self.listener, &self.processes]
-    }
-
-    /// Leaves it, in a process that is not the stage and never returns.
-    pub fn forget(&self) {
-        for fd in self.descriptors() {
-            let _ = sys::plain(libc::SYS_close, &[fd.as_raw_fd().into()]);
-        }
     }
 
     /// Where to listen for the next upcall.

@@ -1,5 +1,6 @@
 //! Which cases, and in which order: filters and orders. Pure.
 
+use std::cmp::Reverse;
 use std::str::FromStr;
 use std::thread;
 
@@ -138,8 +139,11 @@ impl Order {
     /// Puts plans into the order, for one of several rounds.
     pub(super) fn sort(self, plans: &mut [Plan], round: u32) {
         match self {
-            Order::Longest => plans
-                .sort_by(|one, other| other.limit.cmp(&one.limit).then_with(|| one.case.cmp(&other.case))),
+            // A machine is at its best when it has played many cases, and those that leave marks end it: they come
+            // last, and so to others than most.
+            Order::Longest => plans.sort_by_cached_key(|plan| {
+                (plan.stage.marks, Reverse((plan.waits(), plan.limit)), plan.case.clone())
+            }),
             Order::Name => plans.sort_by(|one, other| one.case.cmp(&other.case)),
             Order::Random(seed) => {
                 fastrand::Rng::with_seed(seed.unwrap_or_default().wrapping_add(round.into())).shuffle(plans);
