@@ -209,7 +209,7 @@ struct Run {
     #[command(flatten)]
     source: Source,
     /// How many cases to play at a time [default: 6 for each processor and 64 at most, because cases
-    /// wait for the kernel to collect keys more than they compute; with virtual machines or a command 2 for each processor]
+    /// wait for the kernel to collect keys more than they compute; with a command 2 for each processor, and with virtual machines one more]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     jobs: Option<u16>,
     /// How long a call of a case may take

@@ -124,9 +124,9 @@ pub(crate) fn unstarted(unstarted: Unstarted) -> io::Error {
     })
 }
 
-/// A machine that waits costs no processor: more than there are processors.
+/// A machine that waits costs no processor: more than there are processors, of which so many play meanwhile.
 pub(crate) fn jobs() -> usize {
-    2 * thread::available_parallelism().map_or(1, usize::from)
+    2 * thread::available_parallelism().map_or(1, usize::from) + 1
 }
 
 /// A file in memory with this content.
