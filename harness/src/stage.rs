@@ -118,9 +118,11 @@ impl Local {
         let name = &actor.name;
         let channel = self.player(name)?.remote;
         let unborn = |error| Lost(format!("{name} could not be born: {error}"));
-        let process = match own_memory {
-            false => life::begin_sharing(channel).map_err(unborn)?,
-            true => match life::fork(0).map_err(unborn)? {
+        // Not every kernel makes processes that share memory and are no threads.
+        let sharing = (!own_memory).then(|| life::begin_sharing(channel).ok()).flatten();
+        let process = match sharing {
+            Some(process) => process,
+            None => match life::fork(0).map_err(unborn)? {
                 Side::Parent(process) => process,
                 Side::Child => life::begin(channel),
             },
