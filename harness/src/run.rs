@@ -62,7 +62,7 @@ pub trait Stage {
 const LEAD: Duration = Duration::from_micros(500);
 /// The first pause between two polls of a `within`; it doubles up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(500);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Plays a plan on a stage, to the end or to the first step that does not have its outcome.
 pub fn run(plan: &Plan, stage: &mut dyn Stage) -> CaseRecord {

@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         })
     };
     let trials = vec![
+        Trial::test("what_is_alike_and_what_is_not", || compiled::known().map_err(Failed::from)),
         trial("every_program_says_what_the_suite_says", corpus),
         trial("a_broken_expectation_fails_at_its_line", spoiled::bites),
         trial("programs_compile_without_a_warning", strict),
