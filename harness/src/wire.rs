@@ -8,6 +8,7 @@
 //! after each: see [`Sender::pack`]. Where both sides see the same memory, frames are laid there, and the
 //! line only says so: see [`shared`].
 
+mod packed;
 pub mod shared;
 
 use std::collections::BTreeSet;
@@ -15,13 +16,12 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use flate2::{Compress, Compression, Decompress};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::packed::{PACKED, pack, unpack};
 use self::shared::Slot;
 use crate::plan::Plan;
 use crate::record::CaseRecord;
@@ -122,8 +122,6 @@ impl std::fmt::Display for Damage {
     }
 }
 
-/// What stands before a message that is packed; no JSON begins with it.
-const PACKED: char = '~';
 /// What follows the mark on the line instead of a frame that lies in shared memory.
 const SHARED: &str = "@";
 
@@ -192,39 +190,6 @@ impl<W: Write> Sender<W> {
 pub fn frame(token: &str, sequence: u64, json: &str) -> String {
     let body = format!("{token} {sequence} {json}");
     format!("{MARK} {:08x} {body}\n", crc32fast::hash(body.as_bytes()))
-}
-
-fn pack(packing: &mut Compress, message: &[u8]) -> Result<String, Damage> {
-    let (mut rest, mut packed) = (message, Vec::with_capacity(message.len() / 4 + 64));
-    loop {
-        let before = packing.total_in();
-        packing
-            .compress_vec(rest, &mut packed, FlushCompress::Sync)
-            .map_err(|error| Damage::Message(error.to_string()))?;
-        rest = &rest[(packing.total_in() - before) as usize..];
-        // Room that is left means that the flush has come to its end.
-        if rest.is_empty() && packed.len() < packed.capacity() {
-            return Ok(format!("{PACKED}{}", BASE64_STANDARD_NO_PAD.encode(packed)));
-        }
-        packed.reserve(packed.capacity());
-    }
-}
-
-fn unpack(packing: &mut Decompress, packed: &str) -> Result<String, Damage> {
-    let packed = BASE64_STANDARD_NO_PAD.decode(packed).map_err(|_| Damage::Garbled)?;
-    let (mut rest, mut message) = (packed.as_slice(), Vec::with_capacity(packed.len() * 8 + 64));
-    loop {
-        let before = packing.total_in();
-        packing.decompress_vec(rest, &mut message, FlushDecompress::Sync).map_err(|_| Damage::Garbled)?;
-        rest = &rest[(packing.total_in() - before) as usize..];
-        if message.len() > LONGEST_FRAME {
-            return Err(Damage::Garbled);
-        }
-        if rest.is_empty() && message.len() < message.capacity() {
-            return String::from_utf8(message).map_err(|_| Damage::Garbled);
-        }
-        message.reserve(message.capacity());
-    }
 }
 
 /// Reads frames from a descriptor, and keeps what stands between them.
@@ -442,7 +407,6 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use std::fs::File;
-    use std::sync::Arc;
 
     const TOKEN: &str = "0123456789abcdef";
 
@@ -502,74 +466,6 @@ mod tests {
             assert_eq!(receiver.receive(Some(Duration::from_secs(5))), Ok(message.clone()));
         }
         writer.join().unwrap().unwrap();
-    }
-
-    /// Both ends of a stream whose sides share memory, and that memory.
-    fn shared() -> (Sender<File>, Receiver, Arc<dyn shared::Memory>) {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(shared::SIZE as u64).unwrap();
-        let memory: Arc<dyn shared::Memory> = Arc::new(file);
-        let (read, write) = nix::unistd::pipe().unwrap();
-        let sender = Sender::new(File::from(write), TOKEN.into()).sharing(Some(Slot::of_words(&memory)));
-        let receiver = Receiver::new(read, Some(TOKEN.into())).sharing(Some(Slot::of_words(&memory)));
-        (sender, receiver, memory)
-    }
-
-    const LIMIT: Option<Duration> = Some(Duration::from_secs(5));
-
-    #[test]
-    fn what_is_shared_does_not_go_over_the_line() {
-        let (mut sender, receiver, _memory) = shared();
-        sender.send(&"x".repeat(10_000)).unwrap();
-        let mut line = [0; 100];
-        let count = nix::unistd::read(&receiver.input, &mut line).unwrap();
-        assert_eq!(&line[..count], format!("\n{MARK} @\n").as_bytes());
-    }
-
-    #[test]
-    fn what_is_shared_is_received_in_its_order() {
-        let (mut sender, mut receiver, _memory) = shared();
-        sender.pack();
-        // The second finds the first still there, and the last is too long: both take the line.
-        for round in 0..3 {
-            sender.send(&round).unwrap();
-            sender.send(&"second").unwrap();
-            assert_eq!(receiver.receive(LIMIT), Ok(round));
-            assert_eq!(receiver.receive(LIMIT), Ok("second".to_owned()));
-            let long = "y".repeat(shared::SIZE / 2);
-            sender.send(&long).unwrap();
-            assert_eq!(receiver.receive(LIMIT), Ok(long));
-        }
-    }
-
-    #[rstest]
-    #[case::nothing(|memory: &dyn shared::Memory| memory.write(shared::SIZE / 2, &[0; 4]), Damage::Garbled)]
-    #[case::more_than_there_is(|memory: &dyn shared::Memory| memory.write(shared::SIZE / 2, &[255; 4]), Damage::Garbled)]
-    #[case::something_else(|memory: &dyn shared::Memory| memory.write(shared::SIZE / 2 + 40, b"#"), Damage::Garbled)]
-    #[case::another_frame(
-        |memory: &dyn shared::Memory| memory.write(shared::SIZE / 2 + 4, frame(TOKEN, 7, "1").as_bytes()),
-        Damage::Garbled
-    )]
-    fn what_is_shared_is_checked(
-        #[case] spoil: fn(&dyn shared::Memory) -> io::Result<()>,
-        #[case] damage: Damage,
-    ) {
-        let (mut sender, mut receiver, memory) = shared();
-        sender.send(&"a message of some length, so that something of it can be spoiled").unwrap();
-        spoil(&*memory).unwrap();
-        assert_eq!(receiver.receive::<String>(LIMIT), Err(damage));
-    }
-
-    #[test]
-    fn a_replayed_frame_is_found_in_shared_memory_too() {
-        let (mut sender, mut receiver, memory) = shared();
-        sender.send(&1u32).unwrap();
-        assert_eq!(receiver.receive(LIMIT), Ok(1u32));
-        let again = frame(TOKEN, 1, "1");
-        memory.write(shared::SIZE / 2 + 4, again.as_bytes()).unwrap();
-        memory.write(shared::SIZE / 2, &(again.len() as u32).to_ne_bytes()).unwrap();
-        sender.write(&format!("{MARK} {SHARED}\n")).unwrap();
-        assert_eq!(receiver.receive::<u32>(LIMIT), Err(Damage::Sequence { expected: 2, found: 1 }));
     }
 
     #[rstest]

@@ -86,3 +86,80 @@ impl std::fmt::Debug for Slot {
         write!(f, "Slot at {}", self.at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use crate::wire::{Damage, MARK, Receiver, SHARED, Sender, frame};
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    /// Both ends of a stream whose sides share memory, and that memory.
+    fn shared() -> (Sender<File>, Receiver, Arc<dyn Memory>) {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(SIZE as u64).unwrap();
+        let memory: Arc<dyn Memory> = Arc::new(file);
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let sender = Sender::new(File::from(write), TOKEN.into()).sharing(Some(Slot::of_words(&memory)));
+        let receiver = Receiver::new(read, Some(TOKEN.into())).sharing(Some(Slot::of_words(&memory)));
+        (sender, receiver, memory)
+    }
+
+    const LIMIT: Option<Duration> = Some(Duration::from_secs(5));
+
+    #[test]
+    fn what_is_shared_does_not_go_over_the_line() {
+        let (mut sender, receiver, _memory) = shared();
+        sender.send(&"x".repeat(10_000)).unwrap();
+        let mut line = [0; 100];
+        let count = nix::unistd::read(&receiver.input, &mut line).unwrap();
+        assert_eq!(&line[..count], format!("\n{MARK} @\n").as_bytes());
+    }
+
+    #[test]
+    fn what_is_shared_is_received_in_its_order() {
+        let (mut sender, mut receiver, _memory) = shared();
+        sender.pack();
+        // The second finds the first still there, and the last is too long: both take the line.
+        for round in 0..3 {
+            sender.send(&round).unwrap();
+            sender.send(&"second").unwrap();
+            assert_eq!(receiver.receive(LIMIT), Ok(round));
+            assert_eq!(receiver.receive(LIMIT), Ok("second".to_owned()));
+            let long = "y".repeat(SIZE / 2);
+            sender.send(&long).unwrap();
+            assert_eq!(receiver.receive(LIMIT), Ok(long));
+        }
+    }
+
+    #[rstest]
+    #[case::nothing(|memory: &dyn Memory| memory.write(SIZE / 2, &[0; 4]), Damage::Garbled)]
+    #[case::more_than_there_is(|memory: &dyn Memory| memory.write(SIZE / 2, &[255; 4]), Damage::Garbled)]
+    #[case::something_else(|memory: &dyn Memory| memory.write(SIZE / 2 + 40, b"#"), Damage::Garbled)]
+    #[case::another_frame(
+        |memory: &dyn Memory| memory.write(SIZE / 2 + 4, frame(TOKEN, 7, "1").as_bytes()),
+        Damage::Garbled
+    )]
+    fn what_is_shared_is_checked(#[case] spoil: fn(&dyn Memory) -> io::Result<()>, #[case] damage: Damage) {
+        let (mut sender, mut receiver, memory) = shared();
+        sender.send(&"a message of some length, so that something of it can be spoiled").unwrap();
+        spoil(&*memory).unwrap();
+        assert_eq!(receiver.receive::<String>(LIMIT), Err(damage));
+    }
+
+    #[test]
+    fn a_replayed_frame_is_found_in_shared_memory_too() {
+        let (mut sender, mut receiver, memory) = shared();
+        sender.send(&1u32).unwrap();
+        assert_eq!(receiver.receive(LIMIT), Ok(1u32));
+        let again = frame(TOKEN, 1, "1");
+        memory.write(SIZE / 2 + 4, again.as_bytes()).unwrap();
+        memory.write(SIZE / 2, &(again.len() as u32).to_ne_bytes()).unwrap();
+        sender.write(&format!("{MARK} {SHARED}\n")).unwrap();
+        assert_eq!(receiver.receive::<u32>(LIMIT), Err(Damage::Sequence { expected: 2, found: 1 }));
+    }
+}
