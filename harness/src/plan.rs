@@ -54,7 +54,7 @@ pub struct Resources {
     pub programs: bool,
     /// If foreign programs may make the kernel start /sbin/request-key: the machine is the run's own.
     pub upcalls: bool,
-    /// What the case does stays with the machine, which is not fit for another case then.
+    /// What the case does stays with the machine, which is fit for another case only if it is put back.
     pub marks: bool,
     /// The case may make the kernel start /sbin/request-key, which is to find the actor that it becomes.
     pub answers: bool,

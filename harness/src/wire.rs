@@ -28,7 +28,7 @@ use crate::record::CaseRecord;
 use crate::target::Target;
 
 /// The version of the protocol; both sides have to speak the same.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// What begins a frame.
 const MARK: &str = "\u{1}skc";
@@ -71,7 +71,12 @@ pub enum Word {
     /// The answer to the greeting: why no case can be played here.
     Refused(String),
     /// What came of a case.
-    Record(Box<CaseRecord>),
+    Record {
+        /// Its record.
+        record: Box<CaseRecord>,
+        /// If nothing of the case is left that another could meet, as far as the worker can see.
+        fit: bool,
+    },
     /// The answer to the order to end: nothing of any case is left.
     Ended,
 }

@@ -37,12 +37,13 @@ use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves the coordinator at the other end of the streams until it hangs up. After each case, and before
-/// its record is sent, `after` is called. Where both see the same memory, what fits there goes that way.
+/// its record is sent, `after` is called, and says if another case can be played here. Of a case that leaves
+/// marks no process is left then. Where both see the same memory, what fits there goes that way.
 pub fn serve(
     input: OwnedFd,
     output: impl Write,
     shared: Option<Arc<dyn Memory>>,
-    mut after: impl FnMut(),
+    mut after: impl FnMut(&Plan) -> bool,
 ) -> Result<(), Damage> {
     // A signal that whoever started the worker has blocked or ignored could not end an actor either.
     SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
@@ -71,21 +72,24 @@ pub fn serve(
         match orders.receive(None) {
             Ok(Order::Play(plan)) => {
                 let (record, stage) = worker.play(&plan, orders.descriptor())?;
-                after();
-                words.send(&Word::Record(Box::new(record)))?;
                 // Namespaces take longer to go than to come: neither the coordinator nor the next case
                 // waits for them.
                 worker.going.extend(stage);
+                if plan.stage.marks {
+                    worker.reap_all();
+                }
+                let fit = after(&plan);
+                words.send(&Word::Record { record: Box::new(record), fit })?;
                 worker.reap_gone();
             }
             Ok(Order::End { linger }) => {
-                worker.going.iter().for_each(|stage| drop(reap(*stage)));
+                worker.reap_all();
                 std::thread::sleep(linger);
                 return words.send(&Word::Ended);
             }
             Ok(Order::Hello { .. }) => return Err(Damage::Message("a second greeting".into())),
             Err(Damage::Ended) => {
-                worker.going.iter().for_each(|stage| drop(reap(*stage)));
+                worker.reap_all();
                 return Ok(());
             }
             Err(damage) => return Err(damage),
@@ -204,8 +208,13 @@ impl Worker {
             return Ok(None);
         }
         // Upcalls look for one desk, and one that was meant for another case must not come to it.
-        self.going.drain(..).for_each(|stage| drop(reap(stage)));
+        self.reap_all();
         Desk::open().map(Some)
+    }
+
+    /// Waits until all stages that have reported are gone.
+    fn reap_all(&mut self) {
+        self.going.drain(..).for_each(|stage| drop(reap(stage)));
     }
 
     /// Reaps the stages that are gone, and waits for the oldest if too many are not.

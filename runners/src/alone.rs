@@ -3,7 +3,6 @@
 //!
 //! There is one machine and no other in its place. When its kernel has complained, no further case is played.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,17 +10,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::actor::{sys, upcall};
+use harness::plan::Plan;
 use harness::worker;
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::console::{Complaint, TAINTED, complaint};
-use crate::guest::{Taint, UNFIT, mounts, say};
+use crate::guest::{State, Taint, UNFIT, mounts, say};
 use crate::{Life, Link, Runner};
 
 /// The file of the initramfs that has a machine play by itself: the arguments of `skc`, a line each.
@@ -30,12 +29,8 @@ pub const ARGUMENTS: &str = "skc.arguments";
 pub const BEGINS: &str = "skc guest: plays by itself";
 /// And the one by which it says that it is over; the exit code of the run follows.
 pub const OVER: &str = "skc guest: over, with exit code ";
-/// The argument by which this program invalidates its user's keyrings.
-const FORGET: &str = "forget-user-keyrings";
 /// How long the keys of a case may take to go.
 const KEYS_GO: Duration = Duration::from_secs(3);
-/// The file of this program in the machine.
-const INIT: &str = "/init";
 /// The kernel's log.
 const LOG: &str = "/dev/kmsg";
 /// How many bytes of a line the log takes, and some more for what it writes before them.
@@ -76,73 +71,17 @@ fn serve() -> io::Result<i32> {
         skc(arguments.lines()).stdin(OwnedFd::from(far)).stdout(words.try_clone()?).stderr(words).spawn()?;
     let mut state = State::of_machine();
     let mut taint = Taint::of_machine();
-    let after = || {
+    let after = |_: &Plan| {
         taint.tell_news();
-        state.restore();
+        // There is no other machine, whatever is left on this one.
+        state.restore(KEYS_GO);
+        true
     };
     let served = worker::serve(OwnedFd::from(port.try_clone()?), port, None, after);
     let code = exit_code(&mut leader)?;
     exit_code(&mut printer)?;
     // What the leader makes of a worker that is lost stands in its records.
     served.map(|()| code).map_err(|damage| io::Error::other(damage.to_string()))
-}
-
-/// What cases change of the machine itself, and what can be put back: the limits of the key facility, and
-/// /sbin/request-key.
-struct State {
-    limits: Vec<(PathBuf, String)>,
-    /// The users of the machine itself that have keys for good.
-    users: BTreeSet<u32>,
-}
-
-impl State {
-    fn of_machine() -> State {
-        let files = fs::read_dir("/proc/sys/kernel/keys").into_iter().flatten().flatten();
-        let limits = files.filter_map(|file| {
-            let path = file.path();
-            let value = fs::read_to_string(&path).ok()?;
-            Some((path, value))
-        });
-        State { limits: limits.collect(), users: users() }
-    }
-
-    fn restore(&mut self) {
-        for (path, value) in &self.limits {
-            if fs::read_to_string(path).is_ok_and(|now| now != *value) {
-                let _ = fs::write(path, value);
-            }
-        }
-        if !fs::read_link(upcall::PATH).is_ok_and(|program| program == Path::new(INIT)) {
-            let _ = fs::remove_file(upcall::PATH);
-            let _ = std::os::unix::fs::symlink(INIT, upcall::PATH);
-        }
-        // Keys go a while after their processes. The user keyrings would stay for good.
-        let deadline = Instant::now() + KEYS_GO;
-        let mut asked = BTreeSet::new();
-        loop {
-            let left: BTreeSet<u32> = users().difference(&self.users).copied().collect();
-            if left.is_empty() {
-                return;
-            }
-            if Instant::now() >= deadline {
-                self.users.extend(left);
-                return;
-            }
-            for uid in left.difference(&asked) {
-                let _ = skc([FORGET]).uid(*uid).gid(*uid).status();
-            }
-            asked.extend(left);
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-/// The users of the machine itself, other than root, that own keys. The ids of cases that have a user namespace
-/// are above these.
-fn users() -> BTreeSet<u32> {
-    let text = fs::read_to_string("/proc/key-users").unwrap_or_default();
-    let users = text.lines().filter_map(|line| line.split_once(':')?.0.trim().parse().ok());
-    users.filter(|uid| (1..65_536).contains(uid)).collect()
 }
 
 fn skc<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
@@ -154,24 +93,6 @@ fn skc<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Com
 
 fn exit_code(child: &mut Child) -> io::Result<i32> {
     Ok(child.wait()?.code().unwrap_or(-1))
-}
-
-/// Invalidates the user keyrings of whoever runs this, on a machine that plays by itself and nowhere else.
-pub fn forget_user_keyrings() -> io::Result<()> {
-    if !is_alone() || std::os::unix::process::parent_id() != 1 {
-        return Err(io::Error::other("this is for a machine that plays by itself"));
-    }
-    const INVALIDATE: i64 = 21;
-    // Not by their special ids: to name one of them makes both.
-    for line in fs::read_to_string("/proc/keys")?.lines() {
-        let mut words = line.split_whitespace();
-        let serial = words.next().and_then(|serial| i64::from_str_radix(serial, 16).ok());
-        let is_one = words.any(|word| word.starts_with("_uid.") || word.starts_with("_uid_ses."));
-        if let (Some(serial), true) = (serial, is_one) {
-            let _ = sys::plain(nix::libc::SYS_keyctl, &[INVALIDATE, serial]);
-        }
-    }
-    Ok(())
 }
 
 /// Prints what comes as lines of the kernel's log, each in one piece whatever else the kernel prints.

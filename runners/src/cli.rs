@@ -166,9 +166,6 @@ enum Command {
     /// Take cases over standard input
     #[command(hide = true)]
     Worker,
-    /// Invalidate the user keyrings of this user, on a machine that plays by itself
-    #[command(hide = true)]
-    ForgetUserKeyrings,
     /// Print standard input as lines of the kernel's log
     #[command(hide = true)]
     Print,
@@ -450,9 +447,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),
         Command::LavaJob(args) => lava::write(&args, terminal),
         Command::Worker => return work(),
-        Command::ForgetUserKeyrings => {
-            runners::alone::forget_user_keyrings().map(|()| 0).map_err(environment)
-        }
         Command::Print => runners::alone::print(io::stdin().lock()).map(|()| 0).map_err(Trouble::Output),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
         Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),
@@ -463,7 +457,7 @@ pub(crate) fn main() -> ExitCode {
 fn work() -> ExitCode {
     let stdin = io::stdin();
     let Ok(input) = stdin.as_fd().try_clone_to_owned() else { return ExitCode::from(ENVIRONMENT) };
-    match worker::serve(input, io::stdout(), None, || ()) {
+    match worker::serve(input, io::stdout(), None, |_| true) {
         Ok(()) => ExitCode::SUCCESS,
         Err(damage) => {
             let _ = writeln!(io::stderr(), "skc worker: {damage}");

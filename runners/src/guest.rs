@@ -4,6 +4,7 @@
 //! No process of the machine has a session keyring until a case joins one.
 
 mod shared;
+mod state;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,13 +13,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
+use harness::plan::{Plan, Resources};
 use harness::wire::shared::Memory;
 use harness::worker;
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
+pub(crate) use self::state::State;
 use crate::alone;
 use crate::console::TAINTED;
 
@@ -32,6 +38,9 @@ pub const UNFIT: &str = "skc guest: unfit: ";
 pub const HEARD: &str = "skc guest: the console is heard";
 /// The word of the kernel's command line that names the port.
 pub const PORT: &str = "skc.port=";
+
+/// How long the keys of a case may take to go before the machine does.
+const KEYS_GO: Duration = Duration::from_secs(1);
 
 /// If this process is the first of a machine that was booted to be a guest.
 pub fn is_guest() -> bool {
@@ -63,9 +72,30 @@ fn serve() -> io::Result<()> {
     say(HEARD);
     let memory = shared::find().map(|mapped| Arc::new(mapped) as Arc<dyn Memory>);
     writeln!(port, "{}", if memory.is_some() { SHARES } else { READY })?;
-    let mut taint = Taint::of_machine();
-    worker::serve(OwnedFd::from(port.try_clone()?), port, memory, || taint.tell_news())
+    let (mut taint, mut state) = (Taint::of_machine(), State::of_machine());
+    let after = |plan: &Plan| {
+        taint.tell_news();
+        !plan.stage.marks || (is_confined(plan.stage) && is_childless() && state.restore(KEYS_GO))
+    };
+    worker::serve(OwnedFd::from(port.try_clone()?), port, memory, after)
         .map_err(|damage| io::Error::other(damage.to_string()))
+}
+
+/// If what a case changes of the machine itself can be known. What programs of others do as the machine's root cannot, nor
+/// do files go that a case has brought for the whole machine.
+fn is_confined(stage: Resources) -> bool {
+    !(stage.request_key_program || stage.programs && stage.initial_user)
+}
+
+/// If no process that a case has started is left: orphans are init's.
+fn is_childless() -> bool {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => return false,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return error == Errno::ECHILD,
+        }
+    }
 }
 
 /// What the kernel counts against itself, as a sum of flags.

@@ -167,9 +167,7 @@ impl Pool {
     pub fn play(&self, plan: &Plan) -> Option<CaseRecord> {
         let mut held = None;
         let record = self.play_on(&mut held, plan);
-        // A machine on which a case has left its marks is not fit for another.
-        held = held.filter(|_| !(self.runner.has_machines() && plan.stage.marks));
-        locked(&self.idle).extend(held);
+        locked(&self.idle).extend(held.filter(|remote| !remote.is_spent()));
         record
     }
 
@@ -279,7 +277,7 @@ impl Pool {
                 continue;
             }
             tale.machine_played(plan, record);
-            if let Some(remote) = held.take_if(|_| tale.is_over()) {
+            if let Some(remote) = held.take_if(|remote| remote.is_spent() || tale.is_over()) {
                 *locked(&self.holding) -= 1;
                 // No more than one machine of a thread lingers while the next one plays.
                 lingering.take().map(ScopedJoinHandle::join);
@@ -388,9 +386,7 @@ impl<'a> Tale<'a> {
 
     /// If the machine is not to play another case.
     fn is_over(&self) -> bool {
-        self.last
-            .as_ref()
-            .is_some_and(|(plan, record)| record.verdict == Verdict::Timeout || plan.stage.marks)
+        self.last.as_ref().is_some_and(|(_, record)| record.verdict == Verdict::Timeout)
     }
 
     /// A machine has played a case, or has died of it.

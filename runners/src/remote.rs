@@ -38,6 +38,8 @@ pub struct Remote {
     life: Box<dyn Life>,
     /// If the worker has a machine of its own: its silence is then that of a kernel.
     machine: bool,
+    /// If the worker has seen that what the last case left cannot be put back.
+    spent: bool,
 }
 
 /// A worker that was greeted and waits for an order, to be copied.
@@ -85,6 +87,7 @@ impl Remote {
             words: Receiver::new(words, Some(token)).sharing(shared.as_ref().map(Slot::of_words)),
             life,
             machine: runner.has_machines(),
+            spent: false,
         };
         let packed = runner.has_machines();
         let hello = Order::Hello { protocol: PROTOCOL, programs: programs.clone(), packed };
@@ -99,7 +102,7 @@ impl Remote {
                 Ok((remote, target))
             }
             Ok(Word::Refused(reason)) => Err(Unstarted::Refused(reason)),
-            Ok(Word::Record(_) | Word::Ended) => Err(failed("it does not answer the greeting".into())),
+            Ok(Word::Record { .. } | Word::Ended) => Err(failed("it does not answer the greeting".into())),
             Err(_) if stop.is_asked() => Err(Unstarted::Stopped),
             Err(damage) => {
                 let how = remote.lose(&damage);
@@ -129,6 +132,7 @@ impl Remote {
             words: words.sharing(shared.as_ref().map(Slot::of_words)),
             life,
             machine: runner.has_machines(),
+            spent: false,
         };
         remote.pack_if(remote.machine);
         Ok(remote)
@@ -141,14 +145,17 @@ impl Remote {
     /// Plays a case. After anything but a record the worker is gone.
     pub fn play(&mut self, plan: &Plan, stop: &Stop) -> Answer {
         let answer = self.exchange(&Order::Play(Box::new(plan.clone())), plan.limit + WAY, stop);
-        if stop.is_asked() && !matches!(answer, Ok(Word::Record(_))) {
+        if stop.is_asked() && !matches!(answer, Ok(Word::Record { .. })) {
             self.life.kill();
             return Answer::Stopped;
         }
         let record = match answer {
-            Ok(Word::Record(record)) => match (self.life.complaint(), self.flaw(plan, &record)) {
+            Ok(Word::Record { record, fit }) => match (self.life.complaint(), self.flaw(plan, &record)) {
                 (Some(complaint), _) => crash(*record, complaint),
-                (None, None) => return Answer::Record(Box::new(self.with_console(*record))),
+                (None, None) => {
+                    self.spent = !fit;
+                    return Answer::Record(Box::new(self.with_console(*record)));
+                }
                 (None, Some(flaw)) => run::blank(plan, Verdict::Broken, Some(flaw)),
             },
             Ok(Word::Ready(_) | Word::Refused(_)) => {
@@ -171,6 +178,11 @@ impl Remote {
         };
         self.life.kill();
         Answer::Lost(Box::new(self.with_console(record)))
+    }
+
+    /// If it is not to play another case.
+    pub fn is_spent(&self) -> bool {
+        self.spent
     }
 
     /// Ends a worker in peace and, if it has a machine of its own, gives what the kernel said of itself

@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         machine("a_machine_for_each_case", || {
             run(&["--kernel", NEW, "--fresh-vm", "parent/single-threaded", "request", CASE]).ends(0, "qemu")
         }),
+        machine("what_a_case_leaves_is_put_back", || what_is_left(LEFT, 1)),
+        machine("a_machine_goes_with_what_cannot_be_put_back", || what_is_left(LEFT_FOR_GOOD, 2)),
         machine("programs_of_this_system", || {
             // What is not installed is skipped.
             run(&["--kernel", NEW, CASE, "keyctl/show", "keyctl/request-debug", "pam/su"]).ends(0, "qemu")
@@ -306,6 +308,50 @@ fn the_suite() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// A limit, and keys in the user keyrings of root and of another user.
+const LEFT: &str = "needs: [init-user-namespace-root]
+actors: {root: {uid: 0}, alice: {uid: 1000}}
+steps:
+  - root: set_proc_sys_keys(\"maxkeys\", 7) = 0
+  - root: add_key(\"user\", \"left\", \"v\", @u) = ok
+  - alice: add_key(\"user\", \"left\", \"v\", @u) = ok
+";
+/// A persistent keyring, which is there for days.
+const LEFT_FOR_GOOD: &str = "needs: [init-user-namespace-root, persistent-keyrings]
+actors: {alice: {uid: 1000}}
+steps:
+  - alice: get_persistent(-1, @s) = ok
+";
+
+/// A case leaves this on its machine. Another, which finds that nothing is left, plays on the last of so many machines.
+fn what_is_left(left: &str, machines: usize) -> Result<(), Failed> {
+    const LOOKS: &str = "needs: [init-user-namespace-root]
+actors: {root: {uid: 0}, alice: {uid: 1000}}
+steps:
+  - root: proc_sys_keys(\"maxkeys\") = 200
+  - root: search(@u, \"user\", \"left\", 0) = ENOKEY
+  - alice: search(@u, \"user\", \"left\", 0) = ENOKEY
+";
+    let cases = tempfile::tempdir()?;
+    for (name, text) in [("leaves", left), ("looks", LOOKS)] {
+        fs::write(
+            cases.path().join(format!("{name}.yaml")),
+            format!("title: It {name}\ncovers: [S2P-01]\n{text}"),
+        )?;
+    }
+    let folder = cases.path().display().to_string();
+    let wrapper = Wrapper::new("case \" $* \" in *' -incoming '*) echo >>$HERE/copies;; esac")?;
+    let order = ["--jobs", "1", "--order", "name"];
+    wrapper
+        .run(&[&["--accel", "tcg", "--kernel", NEW, "--cases", &folder], &order[..]].concat())
+        .ends(0, "2 passed")?;
+    let copies = fs::read_to_string(wrapper.folder.path().join("copies"))?.lines().count();
+    match copies == machines {
+        true => Ok(()),
+        false => Err(format!("{copies} machines played, and not {machines}").into()),
+    }
 }
 
 /// What one kernel did before says nothing of another.

@@ -139,7 +139,7 @@ impl Order {
     /// Puts plans into the order, for one of several rounds.
     pub(super) fn sort(self, plans: &mut [Plan], round: u32) {
         match self {
-            // A machine is at its best when it has played many cases, and those that leave marks end it: they come
+            // A machine is at its best when it has played many cases, and those that leave marks may end it: they come
             // last, and so to others than most.
             Order::Longest => plans.sort_by_cached_key(|plan| {
                 (plan.stage.marks, Reverse((plan.waits(), plan.limit)), plan.case.clone())

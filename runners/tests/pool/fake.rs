@@ -32,6 +32,8 @@ pub(crate) struct Fake {
     pub(crate) refuses: bool,
     /// If workers after the first are on another target.
     pub(crate) moves: bool,
+    /// If workers have machines.
+    pub(crate) machines: bool,
     /// If workers read no more after the greeting.
     pub(crate) deaf: bool,
 }
@@ -39,7 +41,15 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) fn new(play: impl Fn(&mut Worker, &Plan) + Send + Sync + 'static) -> Fake {
         let starts = Arc::new(AtomicUsize::new(0));
-        Fake { play: Arc::new(play), starts, silent: vec![], refuses: false, moves: false, deaf: false }
+        Fake {
+            play: Arc::new(play),
+            starts,
+            silent: vec![],
+            refuses: false,
+            moves: false,
+            machines: false,
+            deaf: false,
+        }
     }
 
     fn serve(&self, number: usize, input: OwnedFd, words: File, killed: &AtomicBool) {
@@ -72,6 +82,10 @@ impl Runner for Fake {
 
     fn jobs(&self) -> usize {
         1
+    }
+
+    fn has_machines(&self) -> bool {
+        self.machines
     }
 
     fn start(&self) -> io::Result<Link> {
@@ -145,6 +159,11 @@ impl Worker {
         self.send(&passed(plan));
     }
 
+    /// Passes, and says that no other case can be played here.
+    pub(crate) fn pass_and_be_spent(&mut self, plan: &Plan) {
+        self.word(&Word::Record { record: Box::new(passed(plan)), fit: false });
+    }
+
     pub(crate) fn send(&mut self, record: &CaseRecord) {
         let text = self.framed(record);
         self.raw(text.as_bytes());
@@ -152,7 +171,8 @@ impl Worker {
 
     /// The frame of a record, as the next one to be sent.
     pub(crate) fn framed(&mut self, record: &CaseRecord) -> String {
-        let json = serde_json::to_string(&Word::Record(Box::new(record.clone()))).unwrap();
+        let json =
+            serde_json::to_string(&Word::Record { record: Box::new(record.clone()), fit: true }).unwrap();
         self.sequence += 1;
         format!("\n{}", frame(&self.token, self.sequence - 1, &json))
     }

@@ -70,7 +70,7 @@ fn play_on(fake: &Fake, jobs: usize) -> BTreeMap<String, CaseRecord> {
     worker.raw(format!("{head}\n[    1.0] oops\n{tail}").as_bytes());
 })]
 #[case::forged("a frame with a foreign token was found on the stream", |worker: &mut Worker, plan: &Plan| {
-    let json = serde_json::to_string(&Word::Record(Box::new(passed(plan)))).unwrap();
+    let json = serde_json::to_string(&Word::Record { record: Box::new(passed(plan)), fit: true }).unwrap();
     worker.raw(frame("0123456789abcdef", worker.sequence(), &json).as_bytes());
     worker.pass(plan);
 })]
@@ -82,7 +82,7 @@ fn play_on(fake: &Fake, jobs: usize) -> BTreeMap<String, CaseRecord> {
     worker.raw(format!("{text}{text}").as_bytes());
 })]
 #[case::replayed("frame 2 came where frame 3 had to come", |worker: &mut Worker, plan: &Plan| {
-    let json = serde_json::to_string(&Word::Record(Box::new(passed(plan)))).unwrap();
+    let json = serde_json::to_string(&Word::Record { record: Box::new(passed(plan)), fit: true }).unwrap();
     let token = worker.token();
     worker.raw(frame(&token, worker.sequence() - 1, &json).as_bytes());
 })]
@@ -280,4 +280,22 @@ fn breaking_off_lets_what_has_begun_come_to_its_end() {
     });
     // The second has begun by the time that the first is told.
     assert!((1..=2).contains(&ended), "{ended}");
+}
+
+#[rstest]
+#[case::fit(Worker::pass, 1)]
+#[case::spent(Worker::pass_and_be_spent, 3)]
+fn a_machine_plays_until_it_is_spent(#[case] play: fn(&mut Worker, &Plan), #[case] machines: usize) {
+    let fake = Fake { machines: true, ..Fake::new(play) };
+    let records = play_on(&fake, 1);
+    assert!(records.values().all(|record| record.verdict == Verdict::Pass), "{records:?}");
+    assert_eq!(fake.starts.load(Ordering::SeqCst), machines);
+
+    fake.starts.store(0, Ordering::SeqCst);
+    let stop = Arc::new(Stop::new().unwrap());
+    let pool = open(&fake, &stop).unwrap();
+    for plan in plans() {
+        assert_eq!(pool.play(&plan).unwrap().verdict, Verdict::Pass);
+    }
+    assert_eq!(fake.starts.load(Ordering::SeqCst), machines);
 }

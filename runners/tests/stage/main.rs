@@ -43,7 +43,7 @@ fn a_case_comes_out_as_it_says(#[files("tests/stage/cases/*.yaml")] path: PathBu
     let plan = plan(&case, &target, LIMIT).unwrap();
     orders.send(&Order::Play(Box::new(plan))).unwrap();
     let record = match words.receive(Some(Duration::from_secs(30))).unwrap() {
-        Word::Record(record) => record,
+        Word::Record { record, .. } => record,
         word => panic!("{word:?}"),
     };
     let told = record.reason.clone().unwrap_or_default();
