@@ -52,8 +52,9 @@ pub struct Resources {
     pub proc: bool,
     /// Foreign programs: the machine's files read-only, and no network.
     pub programs: bool,
-    /// If foreign programs may make the kernel start /sbin/request-key: the machine is the run's own.
-    pub upcalls: bool,
+    /// The machine is the run's own: nothing on it is anybody else's, and whatever runs may make the kernel start
+    /// /sbin/request-key.
+    pub own_machine: bool,
     /// What the case does stays with the machine, which is fit for another case only if it is put back.
     pub marks: bool,
     /// The case may make the kernel start /sbin/request-key, which is to find the actor that it becomes.
@@ -207,7 +208,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         || request_key_program
         || takes(Prerequisite::InitUserNamespaceRoot)
         || needs.contains(&Need::Vm);
-    let upcalls = target.features.contains(&Feature::Vm);
+    let own_machine = target.features.contains(&Feature::Vm);
     let stage = Resources {
         files: needs.contains(&Need::Files)
             || !case.files.is_empty()
@@ -216,9 +217,9 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
             || needs.contains(&Need::Proc)
             || case.actors.iter().any(|actor| actor.userns.is_some()),
         programs,
-        upcalls,
+        own_machine,
         marks: initial_user || no_request_key,
-        answers: asks_for_keys || (programs && upcalls),
+        answers: asks_for_keys || (programs && own_machine),
         no_request_key,
         request_key_program,
         initial_user,

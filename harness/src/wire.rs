@@ -62,10 +62,10 @@ pub enum Order {
     },
 }
 
-/// From a worker to the coordinator.
+/// From a worker to the coordinator. The worker itself does not look into records: it has them as text.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum Word<R = Box<CaseRecord>> {
     /// The answer to the greeting: the facts of the target.
     Ready(Box<Target>),
     /// The answer to the greeting: why no case can be played here.
@@ -73,7 +73,7 @@ pub enum Word {
     /// What came of a case.
     Record {
         /// Its record.
-        record: Box<CaseRecord>,
+        record: R,
         /// If nothing of the case is left that another could meet, as far as the worker can see.
         fit: bool,
     },

@@ -16,6 +16,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use serde_json::value::RawValue;
 
 use crate::actor::life::{self, Side};
 use crate::actor::{sys, upcall};
@@ -31,7 +32,10 @@ use crate::stage::probe::{self, Found};
 use crate::stage::upcalls::Desk;
 use crate::target::Ids;
 use crate::wire::shared::{Memory, Slot};
-use crate::wire::{Damage, Order, PROTOCOL, Receiver, Sender, Word};
+use crate::wire::{self, Damage, Order, PROTOCOL, Receiver, Sender};
+
+/// What is said here: records stay text.
+type Word = wire::Word<Box<RawValue>>;
 
 /// How long the first look at a target may take.
 const LOOK: Duration = Duration::from_secs(10);
@@ -79,7 +83,7 @@ pub fn serve(
                     worker.reap_all();
                 }
                 let fit = after(&plan);
-                words.send(&Word::Record { record: Box::new(record), fit })?;
+                words.send(&Word::Record { record, fit })?;
                 worker.reap_gone();
             }
             Ok(Order::End { linger }) => {
@@ -142,8 +146,10 @@ impl Worker {
         }
     }
 
-    /// Plays one case on a stage of its own. Gives the stage's process id if it is still to be reaped.
-    fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<(CaseRecord, Option<i32>), Damage> {
+    /// Plays one case on a stage of its own. Gives its record as text, as the stage has written it, and the stage's process
+    /// id if it is still to be reaped.
+    fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<(Box<RawValue>, Option<i32>), Damage> {
+        let broken = |reason| Ok((text(&run::blank(plan, Verdict::Broken, Some(reason)))?, None));
         let (uid, gid) = plan.stage.one.unwrap_or((0, 0));
         let program = Rc::clone(&self.program);
         if let Some(processors) = &self.processors {
@@ -151,7 +157,7 @@ impl Worker {
         }
         let desk = match self.prepare(plan) {
             Ok(desk) => desk.map(Rc::new),
-            Err(Lost(reason)) => return Ok((run::blank(plan, Verdict::Broken, Some(reason)), None)),
+            Err(Lost(reason)) => return broken(reason),
         };
         let kept: Vec<&OwnedFd> = desk.iter().flat_map(|desk| desk.descriptors()).collect();
         // Read here: a stage may not be let through the folders on the way.
@@ -166,25 +172,17 @@ impl Worker {
         });
         let (stage, mut report) = match started {
             Ok(started) => started,
-            Err(Lost(reason)) => return Ok((run::blank(plan, Verdict::Broken, Some(reason)), None)),
+            Err(Lost(reason)) => return broken(reason),
         };
-        match report.receive_unless_hung_up::<CaseRecord>(plan.limit, orders.as_fd()) {
-            Ok(mut record) => {
-                record.console = report.take_noise();
-                Ok((record, Some(stage)))
-            }
+        match report.receive_unless_hung_up::<Box<RawValue>>(plan.limit, orders.as_fd()) {
+            Ok(record) => Ok((with_console(record, report.take_noise())?, Some(stage))),
             Err(damage) => {
                 let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
                 let how = reap(stage);
                 match damage {
                     Damage::HungUp => Err(Damage::HungUp),
-                    Damage::Ended => {
-                        Ok((run::blank(plan, Verdict::Broken, Some(format!("the stage {how}"))), None))
-                    }
-                    damage => {
-                        let reason = format!("the stage's record was lost: {damage}");
-                        Ok((run::blank(plan, Verdict::Broken, Some(reason)), None))
-                    }
+                    Damage::Ended => broken(format!("the stage {how}")),
+                    damage => broken(format!("the stage's record was lost: {damage}")),
                 }
             }
         }
@@ -289,6 +287,21 @@ fn perform(plan: &Plan, stage: &mut dyn Stage) -> CaseRecord {
     let told = (record.verdict == Verdict::Pass && liar.told() > 0)
         .then(|| format!("the lie was told {} times", liar.told()));
     CaseRecord { reason: record.reason.or(told), ..record }
+}
+
+/// A record as text.
+fn text(record: &CaseRecord) -> Result<Box<RawValue>, Damage> {
+    serde_json::value::to_raw_value(record).map_err(|error| Damage::Message(error.to_string()))
+}
+
+/// The record with what was printed beside it, which is rare: nothing else needs to be read of it here.
+fn with_console(record: Box<RawValue>, noise: Vec<String>) -> Result<Box<RawValue>, Damage> {
+    if noise.is_empty() {
+        return Ok(record);
+    }
+    let read = serde_json::from_str::<CaseRecord>(record.get());
+    let record = read.map_err(|error| Damage::Message(error.to_string()))?;
+    text(&CaseRecord { console: noise, ..record })
 }
 
 /// Waits for a stage that is about to end, and says how it did.

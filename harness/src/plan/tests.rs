@@ -219,7 +219,7 @@ fn a_machine_of_its_own_gives_a_case_what_it_needs(
     let mut machine = target(Ids::Block, &[]);
     machine.features.insert(Feature::Vm);
     let planned = plan(&case, &machine, LIMIT).unwrap().stage;
-    assert_eq!(planned, Resources { upcalls: true, ..stage });
+    assert_eq!(planned, Resources { own_machine: true, ..stage });
     // Elsewhere it is skipped, or does with what every case gets there.
     if let Ok(shared) = shared {
         assert_eq!(

@@ -16,9 +16,13 @@ use crate::case::{Actor, Session};
 use crate::plan::Resources;
 use crate::run::Lost;
 
-/// The namespaces that a stage gets fresh: all, unless its case is about the initial ones.
+/// The namespaces that a stage gets fresh: all, unless its case is about the initial ones. On a machine of the run's own there is
+/// nobody else whose IPC and names have to be let alone, and cases have nothing to do with either: these two would only take time.
 pub fn namespaces(resources: Resources) -> i32 {
-    let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let mut flags = libc::CLONE_NEWNS;
+    if !resources.own_machine {
+        flags |= libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    }
     if !resources.initial_user {
         flags |= libc::CLONE_NEWUSER;
     }

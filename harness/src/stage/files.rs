@@ -56,7 +56,7 @@ impl Files {
         let proc = resources.initial_pid;
         let mut files = Files { directory: None, proc, copies: 0, helpers: Vec::new(), sockets: Vec::new() };
         // A machine of the run's own needs no protection from what is packed for it.
-        let shared = resources.programs && !resources.upcalls;
+        let shared = resources.programs && !resources.own_machine;
         if shared {
             shut_off()?;
         }

@@ -101,7 +101,7 @@ pub fn look(program: &OwnedFd, one: Option<(u32, u32)>, owned: bool) -> Found {
         }
     }
     // Last, because it shuts this process off as it would a foreign program.
-    if mounts(Resources { programs: true, upcalls: owned, one, ..Resources::default() }) {
+    if mounts(Resources { programs: true, own_machine: owned, one, ..Resources::default() }) {
         features.insert(Feature::Programs);
     }
     Found::Features(features)

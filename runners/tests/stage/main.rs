@@ -35,14 +35,14 @@ fn a_case_comes_out_as_it_says(#[files("tests/stage/cases/*.yaml")] path: PathBu
     let mut orders = Sender::new(worker.stdin.take().unwrap(), "token".into());
     let mut words = Receiver::new(OwnedFd::from(worker.stdout.take().unwrap()), Some("token".into()));
     orders.send(&Order::Hello { protocol: PROTOCOL, programs: programs(&case), packed: false }).unwrap();
-    let target = match words.receive(Some(Duration::from_secs(10))).unwrap() {
+    let target = match words.receive::<Word>(Some(Duration::from_secs(10))).unwrap() {
         Word::Ready(target) => target,
         word => panic!("{word:?}"),
     };
     // Each of them does with one id, so nothing is missing anywhere.
     let plan = plan(&case, &target, LIMIT).unwrap();
     orders.send(&Order::Play(Box::new(plan))).unwrap();
-    let record = match words.receive(Some(Duration::from_secs(30))).unwrap() {
+    let record = match words.receive::<Word>(Some(Duration::from_secs(30))).unwrap() {
         Word::Record { record, .. } => record,
         word => panic!("{word:?}"),
     };
