@@ -38,8 +38,10 @@ struct Keys {
 }
 
 impl State {
-    /// How it is now.
+    /// How it is now, with user keyrings for root: on most kernels something has asked for them while it booted, and they
+    /// would stay once a case has.
     pub(crate) fn of_machine() -> State {
+        as_user(0, make);
         let files = fs::read_dir("/proc/sys/kernel/keys").into_iter().flatten().flatten();
         let limits = files.filter_map(|file| {
             let path = file.path();
@@ -132,6 +134,11 @@ fn as_user(uid: u32, what: fn(u32)) {
         }
         Err(_) => {}
     }
+}
+
+/// Makes both, where there are none.
+fn make(_: u32) {
+    let _ = keyctl(&[libc::KEYCTL_GET_KEYRING_ID.into(), libc::KEY_SPEC_USER_KEYRING.into(), 1]);
 }
 
 /// Invalidates both.
