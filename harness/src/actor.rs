@@ -11,6 +11,7 @@ pub mod message;
 pub mod perform;
 pub mod reading;
 pub mod sys;
+pub mod turn;
 pub mod upcall;
 
 use std::os::fd::IntoRawFd;

@@ -68,6 +68,9 @@ pub struct Resources {
     /// Actors have memory of their own. Else they share the stage's, which costs less: neither is there memory to copy,
     /// nor is it changed at each turn.
     pub own_memory: bool,
+    /// The stage has memory of its own, wherever it is played. Else it shares the worker's where that can be: for that no
+    /// task may outlive it, nor share memory with one that bears it, because nobody would give that back.
+    pub apart: bool,
     /// No pid namespace: orphans are the children of the machine's init.
     pub initial_pid: bool,
     /// The actor's own program is executed by the path of a copy, because it cannot be by its descriptor.
@@ -208,6 +211,7 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         || request_key_program
         || takes(Prerequisite::InitUserNamespaceRoot)
         || needs.contains(&Need::Vm);
+    let own_memory = calls.iter().any(|(call, _)| tells_of_memory(call));
     let own_machine = target.features.contains(&Feature::Vm);
     let stage = Resources {
         files: needs.contains(&Need::Files)
@@ -223,7 +227,8 @@ pub fn plan(case: &Case, target: &Target, step_limit: Duration) -> Result<Plan, 
         no_request_key,
         request_key_program,
         initial_user,
-        own_memory: calls.iter().any(|(call, _)| tells_of_memory(call.op)),
+        own_memory,
+        apart: own_memory || initial_pid || calls.iter().any(|(call, _)| may_bear_sharing(call.op)),
         initial_pid,
         by_path: !target.features.contains(&Feature::ExecByDescriptor),
         one: one_id(case, &calls, &needs, target)?,
@@ -418,20 +423,41 @@ fn limit(steps: &[Step], step_limit: Duration) -> Duration {
     limit
 }
 
-/// If an operation comes out differently for a process that shares its memory: no process that does can leave its user
-/// namespace, and who may look into a process depends on what the owner of its memory has become.
-fn tells_of_memory(op: Op) -> bool {
-    matches!(
-        op,
+/// If a call comes out differently for a process that shares its memory: no process that does can leave its user
+/// namespace; who may look into a process depends on what the owner of its memory has become; and before Linux 5.16 a
+/// signal that dumps core kills all that share the memory.
+fn tells_of_memory(call: &Call) -> bool {
+    match call.op {
         Op::Unshare
-            | Op::Setns
-            | Op::PtraceSeize
-            | Op::WriteUidMap
-            | Op::WriteGidMap
-            | Op::WriteSetgroups
-            | Op::FileMode
-            | Op::ProcStatus
-    )
+        | Op::Setns
+        | Op::PtraceSeize
+        | Op::WriteUidMap
+        | Op::WriteGidMap
+        | Op::WriteSetgroups
+        | Op::FileMode
+        | Op::ProcStatus => true,
+        Op::Kill => !matches!(call.args.get(1), Some(Expr::Number(signal)) if !DUMP_CORE.contains(signal)),
+        _ => false,
+    }
+}
+
+/// Signals that end a process with a core dump, unless it deals with them: signal(7).
+const DUMP_CORE: [i64; 10] = [
+    libc::SIGQUIT as i64,
+    libc::SIGILL as i64,
+    libc::SIGTRAP as i64,
+    libc::SIGABRT as i64,
+    libc::SIGBUS as i64,
+    libc::SIGFPE as i64,
+    libc::SIGSEGV as i64,
+    libc::SIGXCPU as i64,
+    libc::SIGXFSZ as i64,
+    libc::SIGSYS as i64,
+];
+
+/// If the task that an operation bears may share memory with the one that bears it.
+fn may_bear_sharing(op: Op) -> bool {
+    matches!(op, Op::Vfork | Op::Thread | Op::Clone)
 }
 
 /// For how long the steps do nothing on purpose.

@@ -24,7 +24,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use self::files::{Files, Helper};
 use self::player::{Exit, Life, Pending, Player};
 use self::upcalls::Desk;
-use crate::actor::life::{self, Side};
+use crate::actor::life::{self, Arenas, Side};
 use crate::actor::message::{Answer, Arg, CALLS, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
 use crate::actor::{sys, upcall};
@@ -63,12 +63,14 @@ pub struct Local {
 }
 
 impl Local {
-    /// Sets the stage: the declared actors are there, with a channel for each that is still to be born.
+    /// Sets the stage: the declared actors are there, with a channel for each that is still to be born. Those that share
+    /// memory with it live in the arenas.
     pub fn set(
         plan: &Plan,
         program: Rc<OwnedFd>,
         helpers: &[Helper],
         desk: Option<Rc<Desk>>,
+        arenas: &mut Arenas,
     ) -> Result<Local, Lost> {
         let mut stage = Local {
             players: BTreeMap::new(),
@@ -105,7 +107,7 @@ impl Local {
             stage.callable.push(actor.name.clone());
         }
         for actor in &own {
-            stage.spawn(actor, plan.stage.own_memory)?;
+            stage.spawn(actor, (!plan.stage.own_memory).then_some(&mut *arenas))?;
         }
         for actor in &own {
             stage.await_setup(&actor.name)?;
@@ -114,12 +116,13 @@ impl Local {
     }
 
     /// Bears a declared actor, and asks it to become what it is declared to be.
-    fn spawn(&mut self, actor: &Actor, own_memory: bool) -> Result<(), Lost> {
+    /// If there are arenas, it shares the stage's memory.
+    fn spawn(&mut self, actor: &Actor, arenas: Option<&mut Arenas>) -> Result<(), Lost> {
         let name = &actor.name;
         let channel = self.player(name)?.remote;
         let unborn = |error| Lost(format!("{name} could not be born: {error}"));
         // Not every kernel makes processes that share memory and are no threads.
-        let sharing = (!own_memory).then(|| life::begin_sharing(channel).ok()).flatten();
+        let sharing = arenas.and_then(|arenas| life::begin_sharing(channel, arenas).ok());
         let process = match sharing {
             Some(process) => process,
             None => match life::fork(0).map_err(unborn)? {

@@ -28,7 +28,7 @@ use crate::record::CaseRecord;
 use crate::target::Target;
 
 /// The version of the protocol; both sides have to speak the same.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// What begins a frame.
 const MARK: &str = "\u{1}skc";

@@ -5,20 +5,25 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::actor::life::{self, Side};
+use crate::actor::life::{self, Arenas, Side};
+use crate::actor::turn::{self, Ground, Turn};
 use crate::actor::{sys, upcall};
 use crate::lie::{self, Liar};
 use crate::plan::{Plan, REQUEST_KEY, Resources};
@@ -41,13 +46,16 @@ type Word = wire::Word<Box<RawValue>>;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves the coordinator at the other end of the streams until it hangs up. After each case, and before
-/// its record is sent, `after` is called, and says if another case can be played here. Of a case that leaves
-/// marks no process is left then. Where both see the same memory, what fits there goes that way.
+/// its record is sent, `after` is called with the case's plan and if this worker is still sound, and says if another
+/// case can be played here. Of a case that leaves marks no process is left then. Where both see the same memory, what
+/// fits there goes that way. If it `lends` its own memory to stages, cases cost a good part less; but whoever a case lets
+/// look into an actor may look into the worker then. So that is for machines of the run's own.
 pub fn serve(
     input: OwnedFd,
     output: impl Write,
     shared: Option<Arc<dyn Memory>>,
-    mut after: impl FnMut(&Plan) -> bool,
+    lends: bool,
+    mut after: impl FnMut(&Plan, bool) -> bool,
 ) -> Result<(), Damage> {
     // A signal that whoever started the worker has blocked or ignored could not end an actor either.
     SigSet::empty().thread_set_mask().map_err(|error| Damage::Io(error.to_string()))?;
@@ -58,7 +66,7 @@ pub fn serve(
     };
     let mut words = Sender::new(output, orders.token().unwrap_or_default().to_owned())
         .sharing(shared.as_ref().map(Slot::of_words));
-    let mut worker = match (protocol == PROTOCOL).then(|| Worker::new(orders.descriptor(), programs)) {
+    let mut worker = match (protocol == PROTOCOL).then(|| Worker::new(orders.descriptor(), programs, lends)) {
         None => {
             let reason = format!("the coordinator speaks protocol {protocol} and this worker {PROTOCOL}");
             return words.send(&Word::Refused(reason));
@@ -75,14 +83,13 @@ pub fn serve(
     loop {
         match orders.receive(None) {
             Ok(Order::Play(plan)) => {
-                let (record, stage) = worker.play(&plan, orders.descriptor())?;
-                // Namespaces take longer to go than to come: neither the coordinator nor the next case
-                // waits for them.
-                worker.going.extend(stage);
+                // Namespaces take longer to go than to come: neither the coordinator nor the next case waits for
+                // those of a stage that has reported.
+                let Played { record, sound } = worker.play(&plan, orders.descriptor())?;
                 if plan.stage.marks {
                     worker.reap_all();
                 }
-                let fit = after(&plan);
+                let fit = after(&plan, sound);
                 words.send(&Word::Record { record, fit })?;
                 worker.reap_gone();
             }
@@ -106,50 +113,98 @@ const GOING: usize = 16;
 
 struct Worker {
     /// Stages that have reported and are to be reaped.
-    going: VecDeque<i32>,
+    going: VecDeque<Going>,
+    /// Memory for stages that share the worker's: none, if none does here.
+    grounds: Option<Vec<Ground>>,
     blocks: Option<Blocks>,
     processors: Option<Processors>,
     program: Rc<OwnedFd>,
 }
 
+/// A stage on its way out.
+struct Going {
+    process: i32,
+    /// What it plays on, if that is the worker's memory.
+    ground: Option<Ground>,
+}
+
+/// Why nothing was heard from a stage, which is reaped.
+enum Silence {
+    /// For this reason.
+    Lost(String),
+    /// For this reason, and it has shared the worker's memory, which is not to be relied on any more.
+    Torn(String),
+    /// The coordinator has hung up.
+    HungUp,
+}
+
+impl From<Lost> for Silence {
+    fn from(Lost(reason): Lost) -> Silence {
+        Silence::Lost(reason)
+    }
+}
+
+impl From<Errno> for Silence {
+    fn from(error: Errno) -> Silence {
+        Silence::Lost(enclosure::why_refused(error))
+    }
+}
+
+/// What came of a case.
+struct Played {
+    /// Its record as text, as the stage has written it.
+    record: Box<RawValue>,
+    /// If another case can be played by this worker.
+    sound: bool,
+}
+
 impl Worker {
     /// Claims what cases need, and says what the target has.
-    fn new(orders: &OwnedFd, programs: BTreeSet<String>) -> Result<(Worker, Word), Lost> {
+    fn new(orders: &OwnedFd, programs: BTreeSet<String>, lends: bool) -> Result<(Worker, Word), Lost> {
         own_proc()?;
+        let owned = probe::owns_the_machine();
         let mut worker = Worker {
             going: VecDeque::new(),
+            grounds: None,
             blocks: Blocks::claim()?,
             processors: Processors::of_this_process(),
             program: Rc::new(own_program()?),
         };
         let ids = if worker.blocks.is_some() { Ids::Block } else { Ids::One };
-        let one = Mapping::One { uid: 0, gid: 0 };
-        let program = Rc::clone(&worker.program);
         let single = (ids == Ids::One).then_some((0, 0));
-        let owned = probe::owns_the_machine();
-        let (stage, mut report) = worker.stage(Resources::default(), one, &[], |mut report, entered| {
-            let found = match entered {
+        let mut look = |grounds: Option<Vec<Ground>>| {
+            worker.grounds = grounds;
+            let one = Mapping::One { uid: 0, gid: 0 };
+            let program = Rc::clone(&worker.program);
+            let look = |_: &mut Arenas, entered| match entered {
                 Ok(()) => probe::look(&program, single, owned),
                 Err(Lost(reason)) => Found::Refused(reason),
             };
-            let _ = report.send(&found);
-        })?;
-        let found = report.receive_unless_hung_up(LOOK, orders.as_fd());
-        let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
-        reap(stage);
+            worker.stage(Resources::default(), one, &[], LOOK, orders.as_fd(), look)
+        };
+        // Not every kernel makes processes that share memory and are no threads.
+        let found = match look(lends.then(Vec::new)) {
+            Err(Silence::Lost(_)) if lends => look(None),
+            found => found,
+        };
+        worker.reap_all();
         match found {
-            Ok(Found::Features(features)) => {
+            Ok((Found::Features(features), _)) => {
                 Ok((worker, Word::Ready(Box::new(probe::target(features, ids, programs)))))
             }
-            Ok(Found::Refused(reason)) => Err(Lost(reason)),
-            Err(damage) => Err(Lost(format!("the first look at the target failed: {damage}"))),
+            Ok((Found::Refused(reason), _)) => Err(Lost(reason)),
+            Err(Silence::Lost(reason) | Silence::Torn(reason)) => {
+                Err(Lost(format!("the first look at the target failed: {reason}")))
+            }
+            Err(Silence::HungUp) => Err(Lost(Damage::HungUp.to_string())),
         }
     }
 
-    /// Plays one case on a stage of its own. Gives its record as text, as the stage has written it, and the stage's process
-    /// id if it is still to be reaped.
-    fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<(Box<RawValue>, Option<i32>), Damage> {
-        let broken = |reason| Ok((text(&run::blank(plan, Verdict::Broken, Some(reason)))?, None));
+    /// Plays one case on a stage of its own.
+    fn play(&mut self, plan: &Plan, orders: &OwnedFd) -> Result<Played, Damage> {
+        let broken = |reason, sound| {
+            Ok(Played { record: text(&run::blank(plan, Verdict::Broken, Some(reason)))?, sound })
+        };
         let (uid, gid) = plan.stage.one.unwrap_or((0, 0));
         let program = Rc::clone(&self.program);
         if let Some(processors) = &self.processors {
@@ -157,34 +212,25 @@ impl Worker {
         }
         let desk = match self.prepare(plan) {
             Ok(desk) => desk.map(Rc::new),
-            Err(Lost(reason)) => return broken(reason),
+            Err(Lost(reason)) => return broken(reason, true),
         };
         let kept: Vec<&OwnedFd> = desk.iter().flat_map(|desk| desk.descriptors()).collect();
         // Read here: a stage may not be let through the folders on the way.
         let helpers: Vec<Helper> = plan.helpers.iter().filter_map(|name| Helper::read(name)).collect();
-        let started = self.stage(plan.stage, Mapping::One { uid, gid }, &kept, |mut report, entered| {
-            let set = entered.and_then(|()| Local::set(plan, program, &helpers, desk.clone()));
+        let one = Mapping::One { uid, gid };
+        let part = |arenas: &mut Arenas, entered: Result<(), Lost>| {
+            let set = entered.and_then(|()| Local::set(plan, program, &helpers, desk.clone(), arenas));
             let record = match set {
                 Ok(mut stage) => perform(plan, &mut stage),
                 Err(Lost(reason)) => run::blank(plan, Verdict::Broken, Some(reason)),
             };
-            let _ = report.send(&record);
-        });
-        let (stage, mut report) = match started {
-            Ok(started) => started,
-            Err(Lost(reason)) => return broken(reason),
+            text(&record).map_err(|damage| damage.to_string())
         };
-        match report.receive_unless_hung_up::<Box<RawValue>>(plan.limit, orders.as_fd()) {
-            Ok(record) => Ok((with_console(record, report.take_noise())?, Some(stage))),
-            Err(damage) => {
-                let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
-                let how = reap(stage);
-                match damage {
-                    Damage::HungUp => Err(Damage::HungUp),
-                    Damage::Ended => broken(format!("the stage {how}")),
-                    damage => broken(format!("the stage's record was lost: {damage}")),
-                }
-            }
+        match self.stage(plan.stage, one, &kept, plan.limit, orders.as_fd(), part) {
+            Ok((Ok(record), noise)) => Ok(Played { record: with_console(record, noise)?, sound: true }),
+            Ok((Err(reason), _)) | Err(Silence::Lost(reason)) => broken(reason, true),
+            Err(Silence::Torn(reason)) => broken(reason, false),
+            Err(Silence::HungUp) => Err(Damage::HungUp),
         }
     }
 
@@ -212,30 +258,48 @@ impl Worker {
 
     /// Waits until all stages that have reported are gone.
     fn reap_all(&mut self) {
-        self.going.drain(..).for_each(|stage| drop(reap(stage)));
+        while let Some(going) = self.going.pop_front() {
+            turn::reap(going.process);
+            self.gone(going);
+        }
     }
 
     /// Reaps the stages that are gone, and waits for the oldest if too many are not.
     fn reap_gone(&mut self) {
-        self.going.retain(|stage| {
-            matches!(waitpid(Pid::from_raw(*stage), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
-        });
+        let still = |going: &Going| {
+            let gone = waitpid(Pid::from_raw(going.process), Some(WaitPidFlag::WNOHANG));
+            matches!(gone, Ok(WaitStatus::StillAlive))
+        };
+        let (still, gone): (Vec<Going>, Vec<Going>) = self.going.drain(..).partition(still);
+        self.going = still.into();
+        gone.into_iter().for_each(|going| self.gone(going));
         if self.going.len() > GOING
             && let Some(oldest) = self.going.pop_front()
         {
-            reap(oldest);
+            turn::reap(oldest.process);
+            self.gone(oldest);
         }
     }
 
-    /// Clones a process into fresh namespaces, maps ids for it, and lets it play a part there. Gives
-    /// its process id and what it reports on.
-    fn stage(
+    /// A stage is reaped, and with it its pid namespace is gone: nobody uses its ground.
+    fn gone(&mut self, going: Going) {
+        if let (Some(grounds), Some(mut ground)) = (&mut self.grounds, going.ground) {
+            ground.arenas.clear();
+            grounds.push(ground);
+        }
+    }
+
+    /// Clones a process into fresh namespaces, maps ids for it, and lets it play a part there. Gives what came of that,
+    /// and what was printed beside it.
+    fn stage<T: Serialize + DeserializeOwned>(
         &mut self,
         resources: Resources,
         one: Mapping,
         kept: &[&OwnedFd],
-        part: impl FnOnce(Sender<File>, Result<(), Lost>),
-    ) -> Result<(i32, Receiver), Lost> {
+        limit: Duration,
+        watched: BorrowedFd,
+        part: impl FnOnce(&mut Arenas, Result<(), Lost>) -> T,
+    ) -> Result<(T, Vec<String>), Silence> {
         let mapping = match &mut self.blocks {
             _ if resources.initial_user => Mapping::Initial,
             Some(blocks) => Mapping::Block(blocks.take()?),
@@ -244,33 +308,96 @@ impl Worker {
                 one
             }
         };
-        let token = format!("{:016x}", life::monotonic());
-        let (near, far) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(|error| Lost(format!("no channel to the stage: {error}")))?;
-        match life::fork(enclosure::namespaces(resources)) {
-            Err(error) => Err(Lost(enclosure::why_refused(error))),
-            Ok(Side::Parent(stage)) => {
-                drop(far);
-                let mut near = File::from(near);
-                if let Err(lost) = enclosure::map(stage, mapping) {
-                    let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
-                    reap(stage);
-                    return Err(lost);
-                }
-                let _ = near.write_all(b"!");
-                Ok((stage, Receiver::new(near.into(), Some(token))))
+        let flags = enclosure::namespaces(resources);
+        let kept: Vec<RawFd> =
+            [&[&*self.program], kept].concat().into_iter().map(AsRawFd::as_raw_fd).collect();
+        let ground = match &mut self.grounds {
+            Some(grounds) if !resources.apart => Some(match grounds.pop() {
+                Some(ground) => ground,
+                None => Ground::new().map_err(|error| Lost(format!("no memory for a stage: {error}")))?,
+            }),
+            _ => None,
+        };
+        let Some(mut ground) = ground else {
+            let (result, noise, process) = apart(flags, mapping, &kept, limit, watched, part)?;
+            self.going.push_back(Going { process, ground: None });
+            return Ok((result, noise));
+        };
+        let line = UnixStream::pair().map_err(|error| Lost(format!("no channel to the stage: {error}")))?;
+        let mut arenas = std::mem::take(&mut ground.arenas);
+        let played = turn::lend(
+            flags,
+            &mut ground,
+            line,
+            limit,
+            watched,
+            |stage| enclosure::map(stage, mapping).map_err(Silence::from),
+            |line| {
+                enclosure::close_all_but(&[&[line.as_raw_fd()], kept.as_slice()].concat());
+                part(&mut arenas, enclosure::enter(mapping, line))
+            },
+        )?;
+        ground.arenas = arenas;
+        match played {
+            Turn::Played(result, process) => {
+                self.going.push_back(Going { process, ground: Some(ground) });
+                Ok((result, Vec::new()))
             }
-            Ok(Side::Child) => {
-                drop(near);
-                enclosure::close_all_but(&[&[&far, &*self.program], kept].concat());
-                // Nothing may be done before the ids are mapped; and nothing at all if the worker is gone.
-                let mut go = [0];
-                if nix::unistd::read(&far, &mut go) == Ok(1) {
-                    let entered = enclosure::enter(mapping, far.as_fd());
-                    part(Sender::new(File::from(far), token), entered);
-                }
-                life::exit_process(0)
+            Turn::Ended(how) => Err(Silence::Torn(format!("the stage {}", told(how)))),
+            Turn::Late => Err(Silence::Torn(lost_record(Damage::Silent(limit)))),
+            Turn::HungUp => Err(Silence::HungUp),
+        }
+    }
+}
+
+/// A stage with memory of its own, its report and what was printed beside it. It is still to be reaped.
+fn apart<T: Serialize + DeserializeOwned>(
+    flags: i32,
+    mapping: Mapping,
+    kept: &[RawFd],
+    limit: Duration,
+    watched: BorrowedFd,
+    part: impl FnOnce(&mut Arenas, Result<(), Lost>) -> T,
+) -> Result<(T, Vec<String>, i32), Silence> {
+    let token = format!("{:016x}", life::monotonic());
+    let (near, far) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|error| Lost(format!("no channel to the stage: {error}")))?;
+    let stage = match life::fork(flags)? {
+        Side::Parent(stage) => stage,
+        Side::Child => {
+            drop(near);
+            enclosure::close_all_but(&[&[far.as_raw_fd()], kept].concat());
+            // Nothing may be done before the ids are mapped; and nothing at all if the worker is gone.
+            let mut go = [0];
+            if nix::unistd::read(&far, &mut go) == Ok(1) {
+                let entered = enclosure::enter(mapping, far.as_fd());
+                let result = part(&mut Arenas::default(), entered);
+                let _ = Sender::new(File::from(far), token).send(&result);
             }
+            life::exit_process(0)
+        }
+    };
+    drop(far);
+    let end = || {
+        let _ = kill(Pid::from_raw(stage), Signal::SIGKILL);
+        turn::reap(stage)
+    };
+    let mut near = File::from(near);
+    if let Err(lost) = enclosure::map(stage, mapping) {
+        end();
+        return Err(lost.into());
+    }
+    let _ = near.write_all(b"!");
+    let mut report = Receiver::new(near.into(), Some(token));
+    match report.receive_unless_hung_up(limit, watched) {
+        Ok(result) => Ok((result, report.take_noise(), stage)),
+        Err(damage) => {
+            let how = end();
+            Err(match damage {
+                Damage::HungUp => Silence::HungUp,
+                Damage::Ended => Silence::Lost(format!("the stage {}", told(how))),
+                damage => Silence::Lost(lost_record(damage)),
+            })
         }
     }
 }
@@ -304,15 +431,16 @@ fn with_console(record: Box<RawValue>, noise: Vec<String>) -> Result<Box<RawValu
     text(&CaseRecord { console: noise, ..record })
 }
 
-/// Waits for a stage that is about to end, and says how it did.
-fn reap(stage: i32) -> String {
-    loop {
-        match waitpid(Pid::from_raw(stage), None) {
-            Ok(WaitStatus::Exited(_, status)) => return format!("ended with exit status {status}"),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return format!("was killed by {signal}"),
-            Err(nix::errno::Errno::EINTR) | Ok(_) => {}
-            Err(error) => return format!("is lost: {error}"),
-        }
+fn lost_record(damage: Damage) -> String {
+    format!("the stage's record was lost: {damage}")
+}
+
+/// How a stage has ended, after its name.
+fn told(how: WaitStatus) -> String {
+    match how {
+        WaitStatus::Exited(_, status) => format!("ended with exit status {status}"),
+        WaitStatus::Signaled(_, signal, _) => format!("was killed by {signal}"),
+        other => format!("is lost: {other:?}"),
     }
 }
 
@@ -341,7 +469,7 @@ fn own_program() -> Result<OwnedFd, Lost> {
     let mut copy = File::from(memory);
     std::io::copy(&mut file, &mut copy).map_err(lost)?;
     // Open for writing it could not be executed.
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&copy));
+    let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
     let reopened = File::open(path).map_err(lost)?;
     inheritable(reopened)
 }

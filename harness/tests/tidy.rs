@@ -58,7 +58,14 @@ fn harness_starts_no_thread_and_no_program_behind_the_cases() {
 
 #[test]
 fn unsafe_stands_only_where_it_is_allowed() {
-    const ALLOWED: [&str; 4] = ["actor/sys.rs", "actor/life.rs", "stage/files.rs", "guest/shared.rs"];
+    const ALLOWED: [&str; 6] = [
+        "actor/sys.rs",
+        "actor/life.rs",
+        "actor/turn.rs",
+        "stage/files.rs",
+        "guest/shared.rs",
+        "runners/src/early.rs",
+    ];
     let elsewhere: Vec<String> = ["harness/src", "runners/src", "reports/src"]
         .iter()
         .flat_map(|folder| lines_with(folder, &["unsafe {", "unsafe fn", "unsafe impl", "unsafe_code"]))

@@ -71,13 +71,13 @@ fn serve() -> io::Result<i32> {
         skc(arguments.lines()).stdin(OwnedFd::from(far)).stdout(words.try_clone()?).stderr(words).spawn()?;
     let mut state = State::of_machine();
     let mut taint = Taint::of_machine();
-    let after = |_: &Plan| {
+    let after = |_: &Plan, _| {
         taint.tell_news();
-        // There is no other machine, whatever is left on this one.
+        // There is no other machine, whatever is left on this one, and no other worker.
         state.restore(KEYS_GO);
         true
     };
-    let served = worker::serve(OwnedFd::from(port.try_clone()?), port, None, after);
+    let served = worker::serve(OwnedFd::from(port.try_clone()?), port, None, true, after);
     let code = exit_code(&mut leader)?;
     exit_code(&mut printer)?;
     // What the leader makes of a worker that is lost stands in its records.

@@ -165,7 +165,11 @@ enum Command {
     LavaJob(lava::LavaJob),
     /// Take cases over standard input
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// Let cases share this process's memory, as in machines of the run's own
+        #[arg(long)]
+        lend: bool,
+    },
     /// Print standard input as lines of the kernel's log
     #[command(hide = true)]
     Print,
@@ -446,7 +450,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema { of } => inspect::schema(of),
         Command::Selfcheck(args) => selfcheck::selfcheck(&args, terminal),
         Command::LavaJob(args) => lava::write(&args, terminal),
-        Command::Worker => return work(),
+        Command::Worker { lend } => return work(lend),
         Command::Print => runners::alone::print(io::stdin().lock()).map(|()| 0).map_err(Trouble::Output),
         Command::Guard { lifeline, words } => return guard(guard::stand(lifeline, &words)),
         Command::Guarded { parent, words } => return guard(guard::follow(parent, &words)),
@@ -454,10 +458,10 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(done.unwrap_or_else(|trouble| terminal.tell(&trouble)))
 }
 
-fn work() -> ExitCode {
+fn work(lend: bool) -> ExitCode {
     let stdin = io::stdin();
     let Ok(input) = stdin.as_fd().try_clone_to_owned() else { return ExitCode::from(ENVIRONMENT) };
-    match worker::serve(input, io::stdout(), None, |_| true) {
+    match worker::serve(input, io::stdout(), None, lend, |_, sound| sound) {
         Ok(()) => ExitCode::SUCCESS,
         Err(damage) => {
             let _ = writeln!(io::stderr(), "skc worker: {damage}");

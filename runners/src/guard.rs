@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -145,7 +145,7 @@ fn guard(lifeline: i32, words: &[OsString]) -> io::Result<Infallible> {
         .spawn()?;
     let program = Pid::from_raw(program.id() as i32);
     // Whoever reads from the program has to see when the program itself closes its end.
-    close_all_but(&[&watched, &signalled]);
+    close_all_but(&[watched.as_raw_fd(), signalled.as_raw_fd()]);
     dup2_stderr(File::options().write(true).open("/dev/null")?)?;
 
     let mut ended = None;

@@ -73,11 +73,11 @@ fn serve() -> io::Result<()> {
     let memory = shared::find().map(|mapped| Arc::new(mapped) as Arc<dyn Memory>);
     writeln!(port, "{}", if memory.is_some() { SHARES } else { READY })?;
     let (mut taint, mut state) = (Taint::of_machine(), State::of_machine());
-    let after = |plan: &Plan| {
+    let after = |plan: &Plan, sound| {
         taint.tell_news();
-        !plan.stage.marks || (is_confined(plan.stage) && is_childless() && state.restore(KEYS_GO))
+        sound && (!plan.stage.marks || (is_confined(plan.stage) && is_childless() && state.restore(KEYS_GO)))
     };
-    worker::serve(OwnedFd::from(port.try_clone()?), port, memory, after)
+    worker::serve(OwnedFd::from(port.try_clone()?), port, memory, true, after)
         .map_err(|damage| io::Error::other(damage.to_string()))
 }
 

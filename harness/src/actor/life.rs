@@ -1,8 +1,11 @@
 //! The life of an actor: birth, the loop of requests and answers, and the programs that it runs.
 //!
-//! With [`super::sys`] the only place of `unsafe`, and the only file that creates processes. In the
-//! loop nothing allocates, panics or uses libc: see the module above.
+//! With [`super::turn`] the only file that creates processes, and with that and [`super::sys`] the only place of
+//! `unsafe`. In the loop nothing allocates, panics or uses libc: see the module above.
 #![expect(unsafe_code, reason = "creates processes and works on raw memory that is shared with them")]
+
+#[cfg(test)]
+mod tests;
 
 use std::ffi::CStr;
 use std::mem::offset_of;
@@ -15,7 +18,11 @@ const REQUEST: usize = IMAGE + (64 << 10);
 const ANSWER: usize = size_of::<AnswerHead>() + OUT + MARGIN;
 const STACK: usize = 128 << 10;
 /// An arena and, above it, a stack for a child that shares memory.
-const SPACE: usize = REQUEST + (ANSWER.next_multiple_of(4096)) + STACK;
+const SPACE: usize = REQUEST + (NOTE + ANSWER).next_multiple_of(4096) + STACK;
+/// Room for the size of the largest message, between request and answer.
+const NOTE: usize = 64;
+/// Who never had a larger message has touched so little memory that it may be kept.
+const LITTLE: usize = 16 << 10;
 
 /// The argument by which a freshly executed program knows that it is an actor: the descriptor of its
 /// channel follows.
@@ -73,12 +80,39 @@ pub fn fork(flags: i32) -> Result<Side, nix::errno::Errno> {
     }
 }
 
+/// The memory of actors that share it with whoever bears them.
+#[derive(Default)]
+pub struct Arenas {
+    taken: Vec<*mut u8>,
+    free: Vec<*mut u8>,
+}
+
+impl Arenas {
+    fn take(&mut self) -> Option<*mut u8> {
+        let space = self.free.pop().or_else(|| sys::map(SPACE))?;
+        self.taken.push(space);
+        Some(space)
+    }
+
+    /// Makes ready for others what was taken: none of those actors lives any more. They find what is left there of
+    /// requests and answers, and have no use for it: each request brings its own, and buffers are filled first.
+    pub fn clear(&mut self) {
+        for space in self.taken.drain(..) {
+            // SAFETY: nobody else uses the space any more, and the word lies in it.
+            match unsafe { space.add(REQUEST).cast::<usize>().read() } > LITTLE {
+                true => sys::unmap(space, SPACE),
+                false => self.free.push(space),
+            }
+        }
+    }
+}
+
 /// Creates a process that shares memory with the caller and begins the life of an actor there, on its channel.
 /// Gives its process id.
-pub fn begin_sharing(channel: i32) -> Result<i32, nix::errno::Errno> {
-    let space = sys::map(SPACE).ok_or(nix::errno::Errno::ENOMEM)?;
+pub fn begin_sharing(channel: i32, arenas: &mut Arenas) -> Result<i32, nix::errno::Errno> {
+    let space = arenas.take().ok_or(nix::errno::Errno::ENOMEM)?;
     let flags = (libc::CLONE_VM | libc::SIGCHLD) as usize;
-    // SAFETY: the child gets a fresh mapping for its own, whose upper end is its stack; it finds its words at the
+    // SAFETY: the child gets the space for its own, with its stack at the upper end; it finds its words at the
     // start, and does nothing to memory beyond.
     let result = unsafe {
         space.cast::<Newborn>().write(Newborn { channel });
@@ -106,7 +140,7 @@ unsafe fn report(channel: i32) {
 /// # Safety
 ///
 /// `from` points to `size` readable bytes.
-unsafe fn send(channel: i32, mut from: *const u8, mut size: usize) {
+pub(super) unsafe fn send(channel: i32, mut from: *const u8, mut size: usize) {
     while size > 0 {
         let flags = libc::MSG_NOSIGNAL as usize;
         // SAFETY: the caller's promise.
@@ -129,7 +163,7 @@ unsafe fn send(channel: i32, mut from: *const u8, mut size: usize) {
 /// # Safety
 ///
 /// `to` points to `size` writable bytes.
-unsafe fn receive(channel: i32, mut to: *mut u8, mut size: usize) {
+pub(super) unsafe fn receive(channel: i32, mut to: *mut u8, mut size: usize) {
     while size > 0 {
         // SAFETY: the caller's promise.
         let got = unsafe { syscall(libc::SYS_read as usize, [channel as usize, to as usize, size, 0, 0, 0]) };
@@ -155,8 +189,9 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
     // SAFETY: all offsets stay within the arena: the stage keeps to the limits of `Request::encode`, and
     // what it says is checked again here. Heads and call words are aligned, being at multiples of eight.
     unsafe {
-        let answer = arena.add(REQUEST);
+        let answer = arena.add(REQUEST + NOTE);
         let out = answer.add(size_of::<AnswerHead>());
+        let largest = arena.add(REQUEST).cast::<usize>();
         loop {
             receive(channel, arena, HEAD);
             let head = arena.cast::<Head>().read();
@@ -169,6 +204,7 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
                 exit_process(104);
             }
             let room = size - image;
+            *largest = size.max(head.out as usize).max(*largest);
             receive(channel, arena.add(HEAD), size - HEAD);
             let call = arena.add(HEAD).cast::<CallWords>();
             let image = arena.add(image);
@@ -418,12 +454,17 @@ pub fn monotonic() -> u64 {
 
 /// Computes for so many nanoseconds without a system call.
 fn spin(nanoseconds: u64) -> isize {
-    // How fast the counter runs is measured first, against the clock, which is a system call here.
+    // How fast the counter runs is measured first, against the clock, which is a system call here. Should something
+    // else run between the look at the one and at the other, the counter seems faster than it is: so the least counts.
     const MEASURE: u64 = 200_000;
-    let (time, count) = (monotonic(), counter());
-    while monotonic() < time + MEASURE {}
-    let (time, count) = (monotonic() - time, counter().saturating_sub(count));
-    let turns = (u128::from(count) * u128::from(nanoseconds) / u128::from(time.max(1))) as u64;
+    const MEASURES: usize = 5;
+    let measure = || {
+        let (count, time) = (counter(), monotonic());
+        while monotonic() < time + MEASURE {}
+        let (time, count) = (monotonic() - time, counter().saturating_sub(count));
+        (u128::from(count) * u128::from(nanoseconds) / u128::from(time.max(1))) as u64
+    };
+    let turns = (0..MEASURES).map(|_| measure()).min().unwrap_or(0);
     let start = counter();
     // On another processor the counter may stand a little behind.
     while counter().saturating_sub(start) < turns {

@@ -263,6 +263,17 @@ pub fn map(size: usize) -> Option<*mut u8> {
     (!is_error(result)).then(|| ptr::with_exposed_provenance_mut(result as usize))
 }
 
+/// Lets nobody touch the first bytes of what [`map`] gave: whole pages.
+pub fn forbid(start: *mut u8, size: usize) -> Result<(), Errno> {
+    plain(libc::SYS_mprotect, &[start.expose_provenance() as i64, size as i64, libc::PROT_NONE.into()])
+        .map(drop)
+}
+
+/// Gives back what [`map`] gave, and what nobody uses any more.
+pub fn unmap(start: *mut u8, size: usize) {
+    let _ = plain(libc::SYS_munmap, &[start.expose_provenance() as i64, size as i64]);
+}
+
 /// Changes the attributes of all mounts of the caller's mount namespace, from the root on: mount_setattr(2).
 pub fn mount_setattr_recursively(attributes: &libc::mount_attr) -> Result<(), Errno> {
     // SAFETY: path and structure outlive the call.

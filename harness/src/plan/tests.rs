@@ -199,7 +199,7 @@ fn a_stage_provides_what_its_case_uses(#[case] actors: &str, #[case] steps: &str
 #[case("[]", ALICE, GETUID, Resources::default())]
 #[case("[vm]", ALICE, GETUID, Resources::default())]
 #[case("[init-user-namespace-root]", ALICE, GETUID, Resources { initial_user: true, marks: true, ..Resources::default() })]
-#[case("[init-pid-namespace]", ALICE, GETUID, Resources { initial_user: true, initial_pid: true, marks: true, ..Resources::default() })]
+#[case("[init-pid-namespace]", ALICE, GETUID, Resources { initial_user: true, initial_pid: true, apart: true, marks: true, ..Resources::default() })]
 #[case("[request-key-program]", ALICE, "  - alice: run(\"keyctl\", \"id\", \"@s\") = ok", Resources { programs: true, proc: true, answers: true, request_key_program: true, initial_user: true, marks: true, ..Resources::default() })]
 #[case("[no-request-key]", ALICE, GETUID, Resources { no_request_key: true, marks: true, ..Resources::default() })]
 #[case("[]", "{root: {uid: 0}}", "  - root: set_proc_sys_keys(\"maxkeys\", 3) = 0", Resources { proc: true, initial_user: true, marks: true, ..Resources::default() })]
@@ -250,9 +250,21 @@ fn a_case_tells_for_how_long_it_waits(#[case] steps: &str, #[case] milliseconds:
 }
 
 #[rstest]
-#[case::most(GETUID, false)]
-#[case::leaves_its_namespace("  - alice: unshare(CLONE_NEWUSER) = 0", true)]
-fn actors_have_memory_of_their_own_where_that_shows(#[case] steps: &str, #[case] own: bool) {
-    let plan = plan(&case(ALICE, steps), &target(Ids::Block, &[]), LIMIT).unwrap();
-    assert_eq!(plan.stage.own_memory, own);
+#[case::most("alice: getuid() = 1000", false, false)]
+#[case::leaves_its_namespace("alice: unshare(CLONE_NEWUSER) = 0", true, true)]
+#[case::ends("alice: kill(bob, SIGKILL) = 0", false, false)]
+#[case::dumps_core("alice: kill(bob, 3) = 0", true, true)]
+#[case::may_dump_core("alice: getuid() -> $signal\n  - alice: kill(bob, $signal) = 0", true, true)]
+#[case::bears_a_process("alice: fork() -> child", false, false)]
+#[case::bears_a_thread("alice: thread() -> child", false, true)]
+#[case::bears_by_vfork("alice: vfork() -> child\n  - child: exit() = ok", false, true)]
+fn stage_and_actors_have_memory_of_their_own_where_it_matters(
+    #[case] step: &str,
+    #[case] actors: bool,
+    #[case] stage: bool,
+) {
+    let two = "{alice: {uid: 1000}, bob: {uid: 1001}}";
+    let steps = format!("  - bob: getuid() = 1001\n  - {step}");
+    let plan = plan(&case(two, &steps), &target(Ids::Block, &[]), LIMIT).unwrap();
+    assert_eq!((plan.stage.own_memory, plan.stage.apart), (actors, stage));
 }

@@ -1,7 +1,7 @@
 //! Namespaces and ids: how a stage is shut off from the machine, and how a process becomes an actor.
 
 use std::fs::{self, File};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -194,8 +194,8 @@ impl Processors {
 }
 
 /// Closes every descriptor but these, and leaves nothing but /dev/null as input and output.
-pub fn close_all_but(kept: &[&OwnedFd]) {
-    let mut kept: Vec<i32> = kept.iter().map(|fd| fd.as_raw_fd()).collect();
+pub fn close_all_but(kept: &[RawFd]) {
+    let mut kept = kept.to_vec();
     kept.sort_unstable();
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         for standard in [0, 1] {
