@@ -2,6 +2,9 @@
 //!
 //! Mounted only when something asks for them, in the stage's mount namespace, so that they go with it.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -43,6 +46,7 @@ impl Helper {
 pub struct Files {
     /// The tmpfs, once it is mounted.
     directory: Option<&'static str>,
+    own_machine: bool,
     proc: bool,
     copies: usize,
     helpers: Vec<String>,
@@ -54,7 +58,14 @@ impl Files {
     pub fn new(resources: Resources, etc: &[case::File], helpers: &[Helper]) -> Result<Files, Lost> {
         // In the initial pid namespace the machine's own /proc is the right one.
         let proc = resources.initial_pid;
-        let mut files = Files { directory: None, proc, copies: 0, helpers: Vec::new(), sockets: Vec::new() };
+        let mut files = Files {
+            directory: None,
+            own_machine: resources.own_machine,
+            proc,
+            copies: 0,
+            helpers: Vec::new(),
+            sockets: Vec::new(),
+        };
         // A machine of the run's own needs no protection from what is packed for it.
         let shared = resources.programs && !resources.own_machine;
         if shared {
@@ -140,8 +151,15 @@ impl Files {
         Ok(path)
     }
 
-    /// An ordinary copy of the actor's program that any user can execute by its path.
+    /// The actor's program, or an ordinary copy of it, that any user can execute by its path.
     pub fn plain_copy(&mut self, program: &OwnedFd) -> Result<String, Lost> {
+        // Init lies where everyone may look, and to copy it takes longer than most programs run.
+        if self.own_machine
+            && let Ok(path) = fs::read_link(format!("/proc/self/fd/{}", program.as_raw_fd()))
+            && is_for_everyone(&path)
+        {
+            return Ok(path.to_string_lossy().into_owned());
+        }
         let path = format!("{}/skc", self.directory()?);
         if !Path::new(&path).exists() {
             duplicate(program, &path)?;
@@ -181,6 +199,12 @@ impl Files {
     pub fn socket(&self, child: &str) -> Option<Rc<OwnedFd>> {
         self.sockets.iter().rev().find(|(name, _)| name == child).map(|(_, socket)| Rc::clone(socket))
     }
+}
+
+/// If every user may execute a file and look into all folders on the way to it.
+fn is_for_everyone(path: &Path) -> bool {
+    let allows = |path: &Path, bits| fs::metadata(path).is_ok_and(|meta| meta.mode() & bits == bits);
+    allows(path, 0o005) && path.ancestors().skip(1).all(|folder| allows(folder, 0o001))
 }
 
 /// The channel and process id of an actor that has connected, if it has.
