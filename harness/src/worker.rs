@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::actor::life::{self, Arenas, Side};
-use crate::actor::turn::{self, Ground, Turn};
+use crate::actor::turn::{self, Stack, Turn};
 use crate::actor::{sys, upcall};
 use crate::lie::{self, Liar};
 use crate::plan::{Plan, REQUEST_KEY, Resources};
@@ -119,6 +119,20 @@ struct Worker {
     blocks: Option<Blocks>,
     processors: Option<Processors>,
     program: Rc<OwnedFd>,
+}
+
+/// Memory for a stage that shares the worker's.
+struct Ground {
+    stack: Stack,
+    /// For its actors.
+    arenas: Arenas,
+}
+
+impl Ground {
+    fn new() -> Result<Ground, Lost> {
+        let stack = Stack::new().map_err(|error| Lost(format!("no memory for a stage: {error}")))?;
+        Ok(Ground { stack, arenas: Arenas::default() })
+    }
 }
 
 /// A stage on its way out.
@@ -260,7 +274,7 @@ impl Worker {
     fn reap_all(&mut self) {
         while let Some(going) = self.going.pop_front() {
             turn::reap(going.process);
-            self.gone(going);
+            self.give_back(going.ground);
         }
     }
 
@@ -272,18 +286,18 @@ impl Worker {
         };
         let (still, gone): (Vec<Going>, Vec<Going>) = self.going.drain(..).partition(still);
         self.going = still.into();
-        gone.into_iter().for_each(|going| self.gone(going));
+        gone.into_iter().for_each(|going| self.give_back(going.ground));
         if self.going.len() > GOING
             && let Some(oldest) = self.going.pop_front()
         {
             turn::reap(oldest.process);
-            self.gone(oldest);
+            self.give_back(oldest.ground);
         }
     }
 
     /// A stage is reaped, and with it its pid namespace is gone: nobody uses its ground.
-    fn gone(&mut self, going: Going) {
-        if let (Some(grounds), Some(mut ground)) = (&mut self.grounds, going.ground) {
+    fn give_back(&mut self, ground: Option<Ground>) {
+        if let (Some(grounds), Some(mut ground)) = (&mut self.grounds, ground) {
             ground.arenas.clear();
             grounds.push(ground);
         }
@@ -314,7 +328,7 @@ impl Worker {
         let ground = match &mut self.grounds {
             Some(grounds) if !resources.apart => Some(match grounds.pop() {
                 Some(ground) => ground,
-                None => Ground::new().map_err(|error| Lost(format!("no memory for a stage: {error}")))?,
+                None => Ground::new()?,
             }),
             _ => None,
         };
@@ -324,29 +338,31 @@ impl Worker {
             return Ok((result, noise));
         };
         let line = UnixStream::pair().map_err(|error| Lost(format!("no channel to the stage: {error}")))?;
-        let mut arenas = std::mem::take(&mut ground.arenas);
+        let Ground { stack, arenas } = &mut ground;
         let played = turn::lend(
             flags,
-            &mut ground,
+            stack,
             line,
             limit,
             watched,
             |stage| enclosure::map(stage, mapping).map_err(Silence::from),
             |line| {
                 enclosure::close_all_but(&[&[line.as_raw_fd()], kept.as_slice()].concat());
-                part(&mut arenas, enclosure::enter(mapping, line))
+                part(arenas, enclosure::enter(mapping, line))
             },
-        )?;
-        ground.arenas = arenas;
-        match played {
-            Turn::Played(result, process) => {
+        );
+        let silence = match played {
+            Ok(Turn::Played(result, process)) => {
                 self.going.push_back(Going { process, ground: Some(ground) });
-                Ok((result, Vec::new()))
+                return Ok((result, Vec::new()));
             }
-            Turn::Ended(how) => Err(Silence::Torn(format!("the stage {}", told(how)))),
-            Turn::Late => Err(Silence::Torn(lost_record(Damage::Silent(limit)))),
-            Turn::HungUp => Err(Silence::HungUp),
-        }
+            Ok(Turn::Ended(how)) => Silence::Torn(format!("the stage {}", told(how))),
+            Ok(Turn::Late) => Silence::Torn(lost_record(Damage::Silent(limit))),
+            Ok(Turn::HungUp) => Silence::HungUp,
+            Err(silence) => silence,
+        };
+        self.give_back(Some(ground));
+        Err(silence)
     }
 }
 

@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::life::{self, Arenas};
+use super::life;
 use super::sys;
 
 /// Room for a part: serde and formatting, in builds for debugging too, stay far below.
@@ -26,26 +26,21 @@ const STACK: usize = 4 << 20;
 /// The lowest bytes of a stack, which nobody can touch.
 const GUARD: usize = 4096;
 
-/// Memory for one process that shares its parent's, and for the actors that it bears. It can be lent again when none of
-/// these processes is left.
-pub struct Ground {
-    stack: *mut u8,
-    /// Where the actors live.
-    pub arenas: Arenas,
-}
+/// A stack for one process that shares its parent's memory. It can be lent again when that process is gone.
+pub struct Stack(*mut u8);
 
-impl Ground {
-    /// Fresh memory.
-    pub fn new() -> Result<Ground, Errno> {
-        let stack = sys::map(STACK).ok_or(Errno::ENOMEM)?;
-        sys::forbid(stack, GUARD)?;
-        Ok(Ground { stack, arenas: Arenas::default() })
+impl Stack {
+    /// A fresh one.
+    pub fn new() -> Result<Stack, Errno> {
+        let start = sys::map(STACK).ok_or(Errno::ENOMEM)?;
+        sys::forbid(start, GUARD)?;
+        Ok(Stack(start))
     }
 }
 
 /// What came of a part.
 pub enum Turn<T> {
-    /// It is played, and the process with this id about to end: it is to be reaped, and its ground let alone until then.
+    /// It is played, and the process with this id about to end: it is to be reaped, and its stack let alone until then.
     Played(T, i32),
     /// The process ended before that, in this way.
     Ended(WaitStatus),
@@ -74,7 +69,7 @@ struct Shared<P, T> {
 /// Of clone(2), or what `prepare` gives.
 pub fn lend<T, P, E: From<Errno>>(
     flags: i32,
-    ground: &mut Ground,
+    stack: &mut Stack,
     (near, far): (UnixStream, UnixStream),
     limit: Duration,
     watched: BorrowedFd,
@@ -87,11 +82,11 @@ where
     let mut shared = Shared { line: far.as_raw_fd(), part: Some(part), result: None };
     let shared = &raw mut shared;
     let flags = flags | libc::CLONE_VM | libc::SIGCHLD;
-    // SAFETY: the stack is the ground's, which is borrowed for as long as this call takes, and alone for as long as the
+    // SAFETY: the stack is borrowed for as long as this call takes, and let alone for as long as the
     // process lives. What the child is given lives until it is dead or has given its result, which is the last time that
     // it touches that; and this function touches it before the child begins and after that alone.
     let process = unsafe {
-        let top = ground.stack.add(STACK);
+        let top = stack.0.add(STACK);
         sys::checked(sys::clone_on_stack(flags as usize, top, play::<T, P>, shared.expose_provenance()))?
             as i32
     };

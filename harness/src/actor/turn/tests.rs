@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::{Ground, Turn, lend, reap};
+use super::{Stack, Turn, lend, reap};
 use crate::actor::life;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -18,9 +18,9 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// Has a part played in a plain child, with nothing to prepare.
 fn play<T>(limit: Duration, watched: BorrowedFd, part: impl FnOnce() -> T) -> Turn<T> {
-    let mut ground = Ground::new().unwrap();
+    let mut stack = Stack::new().unwrap();
     let line = UnixStream::pair().unwrap();
-    lend(0, &mut ground, line, limit, watched, |_| Ok::<(), Errno>(()), |_| part()).unwrap()
+    lend(0, &mut stack, line, limit, watched, |_| Ok::<(), Errno>(()), |_| part()).unwrap()
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn what_is_prepared_is_there_when_the_part_begins() {
         prepared.set(process);
         Ok::<(), Errno>(())
     };
-    let mut ground = Ground::new().unwrap();
+    let mut stack = Stack::new().unwrap();
     let part = |_: BorrowedFd| prepared.get();
     let turn =
-        lend(0, &mut ground, UnixStream::pair().unwrap(), LONG, watched.as_fd(), prepare, part).unwrap();
+        lend(0, &mut stack, UnixStream::pair().unwrap(), LONG, watched.as_fd(), prepare, part).unwrap();
     let Turn::Played(seen, child) = turn else { panic!("it was not played") };
     reap(child);
     assert_eq!(seen, child);
@@ -60,14 +60,14 @@ fn what_is_prepared_is_there_when_the_part_begins() {
 #[test]
 fn without_what_it_needs_the_part_is_not_played() {
     let (_end, watched) = UnixStream::pair().unwrap();
-    let mut ground = Ground::new().unwrap();
+    let mut stack = Stack::new().unwrap();
     let (mut process, mut played) = (0, false);
     let prepare = |child| {
         process = child;
         Err(Errno::EPERM)
     };
     let part = |_: BorrowedFd| played = true;
-    let turn = lend(0, &mut ground, UnixStream::pair().unwrap(), LONG, watched.as_fd(), prepare, part);
+    let turn = lend(0, &mut stack, UnixStream::pair().unwrap(), LONG, watched.as_fd(), prepare, part);
     assert_eq!(turn.err(), Some(Errno::EPERM));
     assert!(!played);
     assert_eq!(kill(Pid::from_raw(process), None), Err(Errno::ESRCH), "the child is still there");
