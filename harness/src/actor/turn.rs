@@ -18,8 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::life;
-use super::sys;
+use super::{life, sys};
 
 /// Room for a part: serde and formatting, in builds for debugging too, stay far below.
 const STACK: usize = 4 << 20;
@@ -82,9 +81,9 @@ where
     let mut shared = Shared { line: far.as_raw_fd(), part: Some(part), result: None };
     let shared = &raw mut shared;
     let flags = flags | libc::CLONE_VM | libc::SIGCHLD;
-    // SAFETY: the stack is borrowed for as long as this call takes, and let alone for as long as the
-    // process lives. What the child is given lives until it is dead or has given its result, which is the last time that
-    // it touches that; and this function touches it before the child begins and after that alone.
+    // SAFETY: the stack is borrowed for as long as this call takes, and let alone for as long as the process lives. What
+    // the child is given lives until it is dead or has given its result, which is the last time that it touches that;
+    // and this function touches it before the child begins and after that alone.
     let process = unsafe {
         let top = stack.0.add(STACK);
         sys::checked(sys::clone_on_stack(flags as usize, top, play::<T, P>, shared.expose_provenance()))?
