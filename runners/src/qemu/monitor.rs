@@ -39,9 +39,9 @@ impl Monitor {
         self.answer(command)
     }
 
-    /// Gives QEMU a descriptor under a name, for a command to come.
-    pub(super) fn give(&mut self, name: &str, fd: BorrowedFd) -> io::Result<()> {
-        let line = format!("{}\n", json!({ "execute": "getfd", "arguments": { "fdname": name } }));
+    /// Executes a command that takes a descriptor, and gives what it returns.
+    pub(super) fn give(&mut self, command: &str, arguments: Value, fd: BorrowedFd) -> io::Result<Value> {
+        let line = format!("{}\n", json!({ "execute": command, "arguments": arguments }));
         let fds = [fd.as_raw_fd()];
         let sent = sendmsg::<()>(
             self.stream.as_raw_fd(),
@@ -51,7 +51,7 @@ impl Monitor {
             None,
         )?;
         self.stream.write_all(&line.as_bytes()[sent..])?;
-        self.answer("getfd").map(drop)
+        self.answer(command)
     }
 
     /// Asks again and again until the answer is what is waited for.

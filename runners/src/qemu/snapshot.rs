@@ -16,7 +16,7 @@ use super::command::{SHARING, SHARING_SLOT};
 use super::monitor::Monitor;
 use super::process::Process;
 
-/// The name by which QEMU knows the file of the state.
+/// The name by which QEMU knows the file of the state where it takes a descriptor.
 const STATE: &str = "state";
 /// Which of the device's base address registers (BAR) is that of its memory.
 const SHARED_BAR: u32 = 2;
@@ -27,6 +27,7 @@ const QUIT: Duration = Duration::from_secs(5);
 pub(super) struct Snapshot {
     memory: File,
     state: File,
+    by: By,
     /// Where in the guest's physical memory that lies which it shares, if it has a device for that.
     shared: Option<u64>,
 }
@@ -40,8 +41,7 @@ impl Snapshot {
         monitor.execute("stop", json!({}))?;
         let shared = shared_address(&monitor.execute("query-pci", json!({}))?);
         leave_memory_alone(monitor)?;
-        monitor.give(STATE, state.as_fd())?;
-        monitor.execute("migrate", json!({ "uri": format!("fd:{STATE}") }))?;
+        let by = save(monitor, &state)?;
         monitor.until("query-migrate", |answer| match answer["status"].as_str() {
             Some("completed") => Ok(true),
             Some("failed" | "cancelled") => {
@@ -52,7 +52,7 @@ impl Snapshot {
         // It may be gone before it answers.
         let _ = monitor.execute("quit", json!({}));
         process.machine.ended(QUIT);
-        Ok(Snapshot { memory, state, shared })
+        Ok(Snapshot { memory, state, by, shared })
     }
 
     /// The memory, for a process that is to be a copy.
@@ -70,8 +70,7 @@ impl Snapshot {
         if let Some(address) = self.shared {
             map_shared(monitor, address)?;
         }
-        monitor.give(STATE, state.as_fd())?;
-        monitor.execute("migrate-incoming", json!({ "uri": format!("fd:{STATE}") }))?;
+        self.by.give(monitor, "migrate-incoming", &state)?;
         monitor.until("query-status", |answer| match answer["status"].as_str() {
             Some("paused" | "postmigrate" | "running") => Ok(true),
             Some("inmigrate") => Ok(false),
@@ -79,6 +78,38 @@ impl Snapshot {
         })?;
         monitor.execute("cont", json!({})).map(drop)
     }
+}
+
+/// How QEMU takes the file of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// As a descriptor, which those since 11 take for a socket or pipe alone.
+    Descriptor,
+    /// By a path, which those since 8.2 take: that of the descriptor.
+    Path,
+}
+
+impl By {
+    /// Tells QEMU to write the state there, or to read it.
+    fn give(self, monitor: &mut Monitor, command: &str, state: &File) -> io::Result<()> {
+        let uri = match self {
+            By::Descriptor => {
+                monitor.give("getfd", json!({ "fdname": STATE }), state.as_fd())?;
+                format!("fd:{STATE}")
+            }
+            By::Path => {
+                let given = monitor.give("add-fd", json!({}), state.as_fd())?;
+                format!("file:/dev/fd/{}", given["fd"])
+            }
+        };
+        monitor.execute(command, json!({ "uri": uri })).map(drop)
+    }
+}
+
+/// Begins to save, in the way that this QEMU takes.
+fn save(monitor: &mut Monitor, state: &File) -> io::Result<By> {
+    let begin = |by: By, monitor: &mut Monitor| by.give(monitor, "migrate", state).map(|()| by);
+    begin(By::Descriptor, monitor).or_else(|refused| begin(By::Path, monitor).map_err(|_| refused))
 }
 
 /// The state without the memory: that is in a file which both sides have.
@@ -119,6 +150,42 @@ fn map_shared(monitor: &mut Monitor, address: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    /// Saves to a QEMU that refuses these kinds of addresses; gives what came of it, and what it was told.
+    fn saved(refused: &'static [&str]) -> (io::Result<By>, Vec<String>) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let qemu = thread::spawn(move || {
+            let mut told = Vec::new();
+            for line in BufReader::new(&far).lines().map_while(Result::ok) {
+                let command: Value = serde_json::from_str(&line).unwrap();
+                let address = command["arguments"]["uri"].as_str().unwrap_or_default().to_owned();
+                let kind = address.split(':').next().unwrap_or_default();
+                let answer = match refused.contains(&kind) {
+                    true => json!({ "error": { "desc": format!("no {kind}") } }),
+                    false => json!({ "return": { "fdset-id": 3, "fd": 9 } }),
+                };
+                told.extend((!address.is_empty()).then_some(address));
+                writeln!(&far, "{answer}").unwrap();
+            }
+            told
+        });
+        let state = tempfile::tempfile().unwrap();
+        let by = save(&mut Monitor::new(near), &state);
+        (by, qemu.join().unwrap())
+    }
+
+    #[test]
+    fn the_state_goes_to_a_descriptor_or_else_to_its_path() {
+        let (by, told) = saved(&[]);
+        assert_eq!((by.unwrap(), told), (By::Descriptor, vec!["fd:state".to_owned()]));
+        let (by, told) = saved(&["fd"]);
+        assert_eq!((by.unwrap(), told), (By::Path, vec!["fd:state".to_owned(), "file:/dev/fd/9".to_owned()]));
+        let (by, _) = saved(&["fd", "file"]);
+        assert!(by.unwrap_err().to_string().contains("no fd"), "the way that most take is told of");
+    }
 
     #[test]
     fn shared_memory_is_found_by_the_name_of_its_device() {
