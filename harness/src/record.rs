@@ -148,7 +148,7 @@ pub struct CaseRecord {
     pub reason: Option<String>,
     /// The steps that were played, the failed one last.
     pub steps: Vec<StepRecord>,
-    /// Wall time in microseconds.
+    /// Time in microseconds, by the clock of the machine that played it.
     pub microseconds: u64,
     /// Text that the target printed beside its records while this case ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -168,7 +168,7 @@ pub struct StepRecord {
     pub expected: Shown,
     /// What it came to.
     pub observed: Shown,
-    /// Wall time in microseconds.
+    /// Time in microseconds, by the clock of the machine that played it.
     pub microseconds: u64,
 }
 

@@ -126,7 +126,12 @@ pub(crate) fn unstarted(unstarted: Unstarted) -> io::Error {
 
 /// A machine that waits costs no processor: more than there are processors, of which so many play meanwhile.
 pub(crate) fn jobs() -> usize {
-    2 * thread::available_parallelism().map_or(1, usize::from) + 1
+    2 * processors() + 1
+}
+
+/// How many processors there are for machines.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A file in memory with this content.

@@ -11,16 +11,18 @@ mod snapshot;
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use harness::wire::shared;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use vm_images::unpack::unpack;
 
 use self::accelerator::Accelerator;
 use self::command::{Machine, Memory, SHARING};
-use self::process::Process;
+use self::process::{Files, Process};
 use self::snapshot::Snapshot;
 use crate::interrupt::Stop;
 use crate::machine::{self, Unready, in_memory, link};
@@ -54,6 +56,8 @@ pub struct Qemu {
 struct Plan {
     machine: Machine,
     initramfs: File,
+    /// The kernel, if it was unpacked.
+    kernel: Option<File>,
     /// How long a boot may take.
     patience: Duration,
     stop: Arc<Stop>,
@@ -62,7 +66,7 @@ struct Plan {
 impl Qemu {
     /// Boots the kernel up to where its guest waits for orders, which may take so long.
     pub fn boot(
-        machine: Machine,
+        mut machine: Machine,
         wish: Wish,
         initramfs: &[u8],
         patience: Duration,
@@ -70,7 +74,9 @@ impl Qemu {
     ) -> Result<Qemu, Unstarted> {
         let failed = |error: io::Error| Unstarted::Failed(error.to_string());
         let initramfs = in_memory(initramfs).map_err(failed)?;
-        let mut plan = Plan { machine, initramfs, patience, stop };
+        let kernel = if wish == Wish::Kvm { None } else { unpacked(&machine.kernel).map_err(failed)? };
+        machine.unpacked = kernel.is_some();
+        let mut plan = Plan { machine, initramfs, kernel, patience, stop };
         let mut notes = Vec::new();
         let booted = plan.boot_first(wish, &mut notes)?;
         plan.machine.shares = booted.shared.is_some();
@@ -135,7 +141,7 @@ impl Plan {
         let memory = File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?);
         let shared = machine.shares.then(shared_memory).transpose()?;
         let words = machine.arguments(Memory::Shared, false);
-        let mut process = Process::start(&words, &self.initramfs, &memory, shared.as_ref())?;
+        let mut process = Process::start(&words, &self.files(&memory, shared.as_ref()))?;
         process.machine.await_ready(Instant::now() + limit, [&self.stop, end])?;
         Ok(Booted { process, memory, shared })
     }
@@ -152,6 +158,12 @@ struct Booted {
 /// What is shared, as the coordinator sees it.
 fn sharing(shared: Option<File>) -> Option<Arc<dyn shared::Memory>> {
     shared.map(|file| Arc::new(file) as _)
+}
+
+/// The kernel in an image, if it can be had and started.
+fn unpacked(image: &Path) -> io::Result<Option<File>> {
+    let mut file = File::from(memfd_create(c"kernel", MFdFlags::MFD_CLOEXEC)?);
+    Ok(unpack(image, &mut file)?.then_some(file))
 }
 
 /// A file for what a machine shares.
@@ -179,7 +191,7 @@ impl Runner for Qemu {
     }
 
     fn jobs(&self) -> usize {
-        machine::jobs()
+        self.plan.jobs()
     }
 
     fn has_machines(&self) -> bool {
@@ -203,8 +215,8 @@ impl Runner for Copies {
     fn start(&self) -> io::Result<Link> {
         let words = self.plan.machine.arguments(Memory::Copied, true);
         let shared = self.plan.machine.shares.then(shared_memory).transpose()?;
-        let mut process =
-            Process::start(&words, &self.plan.initramfs, self.snapshot.memory(), shared.as_ref())?;
+        let files = self.plan.files(self.snapshot.memory(), shared.as_ref());
+        let mut process = Process::start(&words, &files)?;
         self.snapshot.restore(&mut process)?;
         link(process.machine, sharing(shared.filter(|_| self.shares)), None)
     }
@@ -214,7 +226,7 @@ impl Runner for Copies {
     }
 
     fn jobs(&self) -> usize {
-        machine::jobs()
+        self.plan.jobs()
     }
 
     fn has_machines(&self) -> bool {
@@ -225,5 +237,13 @@ impl Runner for Copies {
 impl Plan {
     fn place(&self) -> String {
         format!("qemu {}", self.machine.accelerator.name())
+    }
+
+    fn jobs(&self) -> usize {
+        if self.machine.leaps() { machine::processors() } else { machine::jobs() }
+    }
+
+    fn files<'a>(&'a self, memory: &'a File, shared: Option<&'a File>) -> Files<'a> {
+        Files { initramfs: &self.initramfs, memory, kernel: self.kernel.as_ref(), shared }
     }
 }

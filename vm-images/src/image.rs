@@ -60,7 +60,7 @@ pub fn look(path: &Path) -> Result<Found, Error> {
 
 /// All that has no ELF header.
 fn other(file: &mut File, head: &[u8]) -> io::Result<Found> {
-    if at(head, 0x1fe, b"\x55\xaa") && at(head, 0x202, b"HdrS") {
+    if is_boot_image(head) {
         return bz_image(file, head);
     }
     if head.starts_with(b"!<arch>\ndebian-binary") {
@@ -94,6 +94,11 @@ fn other(file: &mut File, head: &[u8]) -> io::Result<Found> {
         }
         None => "no kernel of a kind that is known here".into(),
     }))
+}
+
+/// If a file that begins so is a boot image.
+pub(crate) fn is_boot_image(head: &[u8]) -> bool {
+    at(head, 0x1fe, b"\x55\xaa") && at(head, 0x202, b"HdrS")
 }
 
 fn at(head: &[u8], offset: usize, magic: &[u8]) -> bool {
@@ -130,18 +135,11 @@ fn vmlinux(file: File) -> io::Result<Found> {
     if elf.ehdr.e_machine != EM_X86_64 {
         return Ok(foreign());
     }
-    let segments = elf.segments().clone();
-    let mut pvh = false;
-    for note in segments.iter().filter(|segment| segment.p_type == PT_NOTE) {
-        let notes = match elf.segment_data_as_notes(note) {
-            Ok(notes) => notes,
-            Err(error) => return damaged(error),
-        };
-        for note in notes {
-            pvh |= matches!(note, elf::note::Note::Unknown(note) if note.name.strip_suffix(b"\0") == Some(PVH.0) && note.n_type == PVH.1);
-        }
-    }
-    let loaded = segments.iter().filter(|segment| segment.p_type == PT_LOAD);
+    let pvh = match has_pvh(&mut elf) {
+        Ok(pvh) => pvh,
+        Err(error) => return damaged(error),
+    };
+    let loaded = elf.segments().iter().filter(|segment| segment.p_type == PT_LOAD);
     let release = loaded.map(|segment| (segment.p_offset, segment.p_filesz)).find_map(|(start, size)| {
         let mut text = &text;
         text.seek(SeekFrom::Start(start)).ok()?;
@@ -155,6 +153,18 @@ fn vmlinux(file: File) -> io::Result<Found> {
         )),
         (false, None) => Found::Other("a program, not a kernel".into()),
     })
+}
+
+/// If a kernel says where a virtual machine is to enter it.
+pub(crate) fn has_pvh<S: Read + Seek>(elf: &mut ElfStream<LittleEndian, S>) -> Result<bool, elf::ParseError> {
+    let notes: Vec<_> = elf.segments().iter().filter(|segment| segment.p_type == PT_NOTE).copied().collect();
+    let mut pvh = false;
+    for note in &notes {
+        pvh |= elf.segment_data_as_notes(note)?.any(|note| {
+            matches!(note, elf::note::Note::Unknown(note) if note.name.strip_suffix(b"\0") == Some(PVH.0) && note.n_type == PVH.1)
+        });
+    }
+    Ok(pvh)
 }
 
 /// The note that tells a virtual machine where to enter: its name and type.
@@ -235,6 +245,11 @@ pub(crate) mod tests {
         elf.extend(note);
         elf.extend(text);
         elf
+    }
+
+    /// A kernel with a note of this type, where that of the entry is 18.
+    pub(crate) fn kernel_file(kind: u32) -> Vec<u8> {
+        elf_file(EM_X86_64, &note(b"Xen\0", kind), b"Linux version 6.1.2+ (a@b)\n")
     }
 
     fn note(name: &[u8; 4], kind: u32) -> Vec<u8> {

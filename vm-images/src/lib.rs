@@ -5,6 +5,7 @@
 pub mod manifest;
 pub mod image;
 pub mod initramfs;
+pub mod unpack;
 pub mod programs;
 pub mod store;
 mod deb;

@@ -189,6 +189,7 @@ impl<'a> Opener<'a> {
         let initramfs = self.initramfs()?;
         let machine = Machine {
             kernel: kernel.image.clone(),
+            unpacked: false,
             append: self.args.append.clone().unwrap_or_default(),
             memory: self.args.memory,
             processors: self.args.smp,

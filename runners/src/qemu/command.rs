@@ -18,10 +18,15 @@ pub(super) mod fd {
     pub(crate) const MONITOR: i32 = FREE;
     /// The guest's memory: a file.
     pub(crate) const MEMORY: i32 = FREE + 1;
+    /// The kernel where it was unpacked: a file.
+    pub(crate) const KERNEL: i32 = FREE + 2;
     /// The memory that guest and coordinator share: a file.
-    pub(crate) const SHARED: i32 = FREE + 2;
+    pub(crate) const SHARED: i32 = FREE + 3;
 }
 
+/// How long an instruction takes where a guest's time is what it executes, as a power of two in ns: about what it
+/// takes QEMU. With longer ones more of them go into the kernel's ticks, with shorter ones into its loops that wait.
+const INSTRUCTION: u32 = 3;
 /// The device by which machines share memory.
 pub const SHARING: &str = "ivshmem-plain";
 /// Its place on the PCI bus.
@@ -41,6 +46,8 @@ pub enum Memory {
 pub struct Machine {
     /// The kernel's image.
     pub kernel: PathBuf,
+    /// If the file `fd::KERNEL` is what is in that image.
+    pub unpacked: bool,
     /// Arguments for the kernel after our own.
     pub append: String,
     /// Memory in MiB.
@@ -54,6 +61,14 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// If the guest's time is what it executes, and leaps to the next timer where it has nothing to execute: then what
+    /// waits takes no time, no guest waits beside another, and a busy host makes none late. QEMU's translator can
+    /// do that, and is no slower for it with one processor. Several it would execute in turns, and nothing would ever
+    /// race.
+    pub fn leaps(&self) -> bool {
+        self.accelerator == Accelerator::Tcg && self.processors == 1
+    }
+
     /// QEMU's arguments. With `incoming` it waits for a state instead of starting.
     pub fn arguments(&self, memory: Memory, incoming: bool) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
@@ -91,6 +106,10 @@ impl Machine {
             add(name.into());
             add(value);
         }
+        if self.leaps() {
+            add("-icount".into());
+            add(format!("shift={INSTRUCTION},sleep=off"));
+        }
         if self.shares {
             let file = fd::SHARED;
             add("-object".into());
@@ -113,7 +132,11 @@ impl Machine {
             add("defer".into());
         }
         words.push("-kernel".into());
-        words.push(self.kernel.clone().into());
+        words.push(match self.accelerator {
+            Accelerator::Tcg if self.unpacked => format!("/dev/fd/{}", fd::KERNEL).into(),
+            // Its own code takes no time worth mentioning, and it starts as it does elsewhere.
+            _ => self.kernel.clone().into(),
+        });
         words
     }
 
@@ -135,6 +158,7 @@ mod tests {
     fn machine() -> Machine {
         Machine {
             kernel: "/boot/vmlinuz,1".into(),
+            unpacked: false,
             append: "keys.debug=1".into(),
             memory: 192,
             processors: 2,
@@ -158,6 +182,31 @@ mod tests {
             line.contains(&format!("{own} keys.debug=1 ")) && line.ends_with(" -kernel /boot/vmlinuz,1"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn time_leaps_where_one_processor_is_translated() {
+        let one = Machine { processors: 1, ..machine() };
+        for (machine, leaps) in [
+            (one.clone(), true),
+            (machine(), false),
+            (Machine { accelerator: Accelerator::Kvm, ..one }, false),
+        ] {
+            let words = machine.arguments(Memory::Shared, false);
+            let clock = words.iter().position(|word| word == "-icount").map(|at| &words[at + 1]);
+            assert_eq!(clock.is_some_and(|clock| clock == "shift=3,sleep=off"), leaps, "{machine:?}");
+            assert_eq!(machine.leaps(), leaps);
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_was_unpacked_is_started_where_unpacking_takes_time() {
+        let kernel = |accelerator| {
+            let machine = Machine { unpacked: true, accelerator, ..machine() };
+            machine.arguments(Memory::Shared, false).pop()
+        };
+        assert_eq!(kernel(Accelerator::Tcg), Some(format!("/dev/fd/{}", fd::KERNEL).into()));
+        assert_eq!(kernel(Accelerator::Kvm), Some("/boot/vmlinuz,1".into()));
     }
 
     #[test]

@@ -23,6 +23,16 @@ static QEMU: Program = Program {
     hopeless: &[],
 };
 
+/// The files that a machine is made of.
+pub(super) struct Files<'a> {
+    pub(super) initramfs: &'a File,
+    pub(super) memory: &'a File,
+    /// The kernel, if it was unpacked.
+    pub(super) kernel: Option<&'a File>,
+    /// What it shares with its coordinator.
+    pub(super) shared: Option<&'a File>,
+}
+
 /// A process of QEMU. Dropping it kills.
 pub(super) struct Process {
     pub(super) machine: machine::Process,
@@ -31,22 +41,16 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts QEMU. What it prints itself is kept apart from what the guest does.
-    pub(super) fn start(
-        words: &[OsString],
-        initramfs: &File,
-        memory: &File,
-        shared: Option<&File>,
-    ) -> io::Result<Process> {
+    pub(super) fn start(words: &[OsString], files: &Files<'_>) -> io::Result<Process> {
         let (monitor, far_monitor) = UnixStream::pair()?;
-        let mut descriptors = vec![
-            FdMapping { parent_fd: far_monitor.into(), child_fd: fd::MONITOR },
-            FdMapping { parent_fd: memory.as_fd().try_clone_to_owned()?, child_fd: fd::MEMORY },
-        ];
-        if let Some(shared) = shared {
-            let parent_fd = shared.as_fd().try_clone_to_owned()?;
-            descriptors.push(FdMapping { parent_fd, child_fd: fd::SHARED });
+        let mut descriptors = vec![FdMapping { parent_fd: far_monitor.into(), child_fd: fd::MONITOR }];
+        let given =
+            [(Some(files.memory), fd::MEMORY), (files.kernel, fd::KERNEL), (files.shared, fd::SHARED)];
+        for (file, child_fd) in given {
+            let Some(file) = file else { continue };
+            descriptors.push(FdMapping { parent_fd: file.as_fd().try_clone_to_owned()?, child_fd });
         }
-        let machine = machine::Process::start(&QEMU, words, initramfs, descriptors)?;
+        let machine = machine::Process::start(&QEMU, words, files.initramfs, descriptors)?;
         Ok(Process { machine, monitor: Monitor::new(monitor) })
     }
 }
