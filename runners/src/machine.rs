@@ -60,6 +60,8 @@ pub(crate) struct Program {
     pub(crate) is_kernel: bool,
     /// What to look at where a guest says nothing at all.
     pub(crate) silence: &'static str,
+    /// What it may say itself though nothing is wrong with it.
+    pub(crate) harmless: &'static [&'static str],
     /// What a console says where no boot can succeed, and why it cannot.
     pub(crate) hopeless: &'static [(&'static str, &'static str)],
 }
@@ -268,9 +270,11 @@ impl Process {
         }
     }
 
-    /// What the program has said itself.
+    /// What the program has said itself that may tell why it is gone.
     fn words(&mut self) -> Vec<String> {
-        self.words.news()
+        let mut words = self.words.news();
+        words.retain(|line| !self.about.harmless.iter().any(|harmless| line.contains(harmless)));
+        words
     }
 
     fn kill(&mut self) {

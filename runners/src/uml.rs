@@ -22,6 +22,7 @@ static UML: Program = Program {
     is_kernel: true,
     silence: "it may have too little memory",
     // ptrace(2) takes a processor's registers as a whole, and a kernel of that age has room for those of AVX-512.
+    harmless: &[],
     hopeless: &[(
         "ptrace set fp regs failed",
         "this linux.uml cannot run a program on a processor with as many registers as this one has (AMX): \

@@ -20,6 +20,8 @@ static QEMU: Program = Program {
     is_kernel: false,
     silence: "it may have too little memory, its kernel may have no serial port (CONFIG_SERIAL_8250, \
               CONFIG_SERIAL_8250_CONSOLE) or be no kernel for this machine",
+    // So it says of a guest that will never wake, as one is whose kernel has given up.
+    harmless: &["warning: icount sleep disabled and no active timers"],
     hopeless: &[],
 };
 
