@@ -60,9 +60,11 @@ pub trait Stage {
 /// How long before their common instant the actors of a `together` are asked: enough for each to be
 /// awake and waiting for it.
 const LEAD: Duration = Duration::from_micros(500);
-/// The first pause between two polls of a `within`; it doubles up to the longest.
+/// The first pause between two polls of a `within`. They double until they are brief no more, and then grow with the
+/// wait: what is far off is not asked for all the time, and what comes is seen after an eighth more at most.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(500);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const BRIEF_PAUSE: Duration = Duration::from_millis(20);
+const PARTS: u32 = 8;
 
 /// Plays a plan on a stage, to the end or to the first step that does not have its outcome.
 pub fn run(plan: &Plan, stage: &mut dyn Stage) -> CaseRecord {
@@ -193,17 +195,19 @@ impl Play<'_> {
     ) -> Result<(), End> {
         let mut last = None;
         for repetition in 1..=step.times {
-            let deadline = step.within.map(|within| Instant::now() + within);
+            let begun = Instant::now();
             let mut pause = SHORTEST_PAUSE;
             let (asked, observed, met) = loop {
                 let asked = self.ask(step, actor, call, outcome, repetition, None)?;
                 let observed = self.await_reply(step, &asked)?;
                 let met = judge::met(outcome, asked.gives, &observed, &self.bindings).map_err(broken)?;
-                match deadline {
-                    Some(deadline) if !met && Instant::now() < deadline => std::thread::sleep(pause),
-                    _ => break (asked, observed, met),
+                let waited = begun.elapsed();
+                let left = step.within.unwrap_or_default().saturating_sub(waited);
+                if met || left.is_zero() {
+                    break (asked, observed, met);
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                std::thread::sleep(pause.min(left));
+                pause = (pause * 2).min(BRIEF_PAUSE.max(waited / PARTS));
             };
             last = Some((asked, observed));
             if !met {
