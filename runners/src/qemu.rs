@@ -64,9 +64,11 @@ struct Plan {
 }
 
 impl Qemu {
-    /// Boots the kernel up to where its guest waits for orders, which may take so long.
+    /// Boots the kernel up to where its guest waits for orders, which may take so long. What is in its image is unpacked
+    /// first unless it is given.
     pub fn boot(
         mut machine: Machine,
+        given: Option<File>,
         wish: Wish,
         initramfs: &[u8],
         patience: Duration,
@@ -74,7 +76,10 @@ impl Qemu {
     ) -> Result<Qemu, Unstarted> {
         let failed = |error: io::Error| Unstarted::Failed(error.to_string());
         let initramfs = in_memory(initramfs).map_err(failed)?;
-        let kernel = if wish == Wish::Kvm { None } else { unpacked(&machine.kernel).map_err(failed)? };
+        let kernel = match given {
+            None if wish != Wish::Kvm => unpacked(&machine.kernel).map_err(failed)?,
+            given => given,
+        };
         machine.unpacked = kernel.is_some();
         let mut plan = Plan { machine, initramfs, kernel, patience, stop };
         let mut notes = Vec::new();

@@ -36,6 +36,8 @@ pub struct Kernel {
     pub format: image::Format,
     /// What uname(2) will say, where the file tells it.
     pub release: Option<String>,
+    /// What is in that file, where it was unpacked and can be started so.
+    pub unpacked: Option<PathBuf>,
     /// Its configuration, where there is one.
     pub config: Option<PathBuf>,
     /// The version of its package, where it comes from one.

@@ -51,7 +51,16 @@ fn image(
 ) -> Result<Kernel, Error> {
     let image = fs::canonicalize(path).map_err(|error| failed(path, &error))?;
     let sha256 = sha256(&image).map_err(|error| failed(&image, &error))?;
-    Ok(Kernel { name: name.to_owned(), image, format, release, config, version: None, sha256 })
+    Ok(Kernel {
+        name: name.to_owned(),
+        image,
+        format,
+        release,
+        unpacked: None,
+        config,
+        version: None,
+        sha256,
+    })
 }
 
 /// A kernel's build tree.

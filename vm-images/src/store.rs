@@ -2,7 +2,7 @@
 //! again each time that it is used. Where its kernels come from is not known here.
 //!
 //! ```text
-//! kernels/NAME/VERSION-DIGEST/{vmlinuz,config,kernel.json}
+//! kernels/NAME/VERSION-DIGEST/{vmlinuz,vmlinux,config,kernel.json}
 //! packages/NAME_VERSION_DIGEST.deb
 //! apt/SUITE/                  what apt knows of a suite
 //! tmp/                        what is being made; what a killed process left is swept
@@ -22,9 +22,12 @@ use sha2::{Digest, Sha256};
 
 use crate::deb::{CONFIG, IMAGE};
 use crate::image::{self, ACCEPTED, Format, Found};
+use crate::unpack::unpack;
 use crate::{Doing, Error, Kernel, Told, failed, tell};
 
 const RECORD: &str = "kernel.json";
+/// What is in the image.
+const UNPACKED: &str = "vmlinux";
 const KERNELS: &str = "kernels";
 
 /// Where kernels are kept and where they come from.
@@ -116,6 +119,9 @@ pub struct Record {
     pub release: Option<String>,
     /// The digest of the image.
     pub sha256: String,
+    /// The digest of what is in the image, if that could be had and started.
+    #[serde(default)]
+    pub unpacked_sha256: Option<String>,
     /// The digest of the configuration, if there is one.
     pub config_sha256: Option<String>,
     /// When it was put here, in seconds since 1970.
@@ -201,7 +207,8 @@ impl Store {
         Ok(None)
     }
 
-    /// Puts a kernel here: an image, and a configuration if it has one, which are copied.
+    /// Puts a kernel here: an image, and a configuration if it has one, which are copied. What is in the image comes
+    /// beside it, so that it is unpacked once and not for each boot.
     pub fn keep(
         &self,
         identity: Identity<'_>,
@@ -232,6 +239,7 @@ impl Store {
             format,
             release,
             sha256: copy(image, IMAGE)?,
+            unpacked_sha256: unpacked(image, &made.join(UNPACKED))?,
             config_sha256: config.map(|config| copy(config, CONFIG)).transpose()?,
             since: now.map_or(0, |time| time.as_secs()),
         };
@@ -296,7 +304,11 @@ fn cached(folder: &Path) -> Result<Cached, String> {
 
 fn verify(cached: &Cached) -> Result<Kernel, String> {
     let record = &cached.record;
-    let files = [(IMAGE, Some(&record.sha256)), (CONFIG, record.config_sha256.as_ref())];
+    let files = [
+        (IMAGE, Some(&record.sha256)),
+        (UNPACKED, record.unpacked_sha256.as_ref()),
+        (CONFIG, record.config_sha256.as_ref()),
+    ];
     for (name, expected) in files.into_iter().filter_map(|(name, digest)| Some((name, digest?))) {
         match sha256(&cached.folder.join(name)) {
             Ok(digest) if digest == *expected => {}
@@ -314,10 +326,25 @@ fn kernel(cached: &Cached) -> Kernel {
         image: folder.join(IMAGE),
         format: record.format,
         release: record.release.clone(),
+        unpacked: record.unpacked_sha256.is_some().then(|| folder.join(UNPACKED)),
         config: record.config_sha256.is_some().then(|| folder.join(CONFIG)),
         version: Some(record.version.clone()),
         sha256: record.sha256.clone(),
     }
+}
+
+/// Writes what is in an image to a file that is not there yet, and gives its digest; nothing, and no file, where it cannot
+/// be had or started.
+fn unpacked(image: &Path, to: &Path) -> Result<Option<String>, Error> {
+    let write = || {
+        let mut file = File::options().read(true).write(true).create_new(true).open(to)?;
+        if unpack(image, &mut file)? {
+            file.sync_all()?;
+            return sha256(to).map(Some);
+        }
+        fs::remove_file(to).map(|()| None)
+    };
+    write().map_err(|error| failed(to, &error))
 }
 
 /// The digest of a file, in hexadecimal.
@@ -379,7 +406,8 @@ pub(crate) fn locked(path: &Path, how: FlockArg) -> io::Result<Flock<File>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::tests::boot_image;
+    use crate::image::tests::{boot_image, kernel_file};
+    use crate::unpack::tests::{gzip, image as packed};
     use rstest::rstest;
     use std::ops::ControlFlow;
 
@@ -397,6 +425,40 @@ mod tests {
         fs::write(&image, boot_image(release)).unwrap();
         fs::write(&config, "CONFIG_KEYS=y\n").unwrap();
         store.keep(IDENTITY, "a test", &image, Some(&config)).unwrap()
+    }
+
+    fn put_packed(store: &Store, kernel: &[u8]) -> Kernel {
+        let files = store.scratch().unwrap();
+        let image = files.path().join("i");
+        fs::write(&image, packed(&gzip(kernel))).unwrap();
+        store.keep(IDENTITY, "a test", &image, None).unwrap()
+    }
+
+    #[test]
+    fn what_is_in_an_image_is_kept_beside_it_and_looked_at_as_well() {
+        let (_root, store) = store();
+        let kernel = kernel_file(18);
+        let kept = put_packed(&store, &kernel);
+        let unpacked = kept.unpacked.as_ref().unwrap();
+        assert!(fs::read(unpacked).unwrap() == kernel);
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.take(IDENTITY, &mut silent).unwrap(), Some(kept.clone()));
+
+        fs::write(unpacked, b"another").unwrap();
+        let mut notes = String::new();
+        let mut told = |progress: &crate::Progress<'_>| {
+            notes += &progress.to_string();
+            ControlFlow::Continue(())
+        };
+        assert_eq!(store.take(IDENTITY, &mut told).unwrap(), None);
+        assert!(notes.contains("vmlinux is not what it was"), "{notes}");
+    }
+
+    #[test]
+    fn what_cannot_be_started_unpacked_is_not_kept_so() {
+        let (_root, store) = store();
+        let kept = put_packed(&store, b"no kernel");
+        assert_eq!((kept.unpacked, left_in(kept.image.parent().unwrap())), (None, 2));
     }
 
     fn left_in(folder: &Path) -> usize {

@@ -72,13 +72,13 @@ fn enters(kernel: &File) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::image::tests::{boot_image, kernel_file};
     use rstest::rstest;
     use std::io::Write;
 
-    fn gzip(kernel: &[u8]) -> Vec<u8> {
+    pub(crate) fn gzip(kernel: &[u8]) -> Vec<u8> {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(kernel).unwrap();
         packer.finish().unwrap()
@@ -89,7 +89,7 @@ mod tests {
     }
 
     /// An image of which this is the payload, as the kernel's build makes them: the unpacked size follows.
-    fn image(packed: &[u8]) -> Vec<u8> {
+    pub(crate) fn image(packed: &[u8]) -> Vec<u8> {
         let mut image = boot_image("6.12.1-x");
         image[0x1f1] = 7;
         let size = packed.len() + 4;

@@ -1,6 +1,7 @@
 //! What a run tests: from the command line to pools of workers.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -197,7 +198,9 @@ impl<'a> Opener<'a> {
             shares: true,
         };
         let wish = self.found.get().copied().unwrap_or(self.args.accel);
-        let qemu = Qemu::boot(machine, wish, &initramfs, self.args.boot_timeout, Arc::clone(&self.stop))?;
+        let unpacked = kernel.unpacked.as_ref().map(File::open).transpose().map_err(trouble)?;
+        let (limit, stop) = (self.args.boot_timeout, Arc::clone(&self.stop));
+        let qemu = Qemu::boot(machine, unpacked, wish, &initramfs, limit, stop)?;
         let found = if qemu.accelerator() == Accelerator::Kvm { Wish::Kvm } else { Wish::Tcg };
         let _ = self.found.set(found);
         qemu.notes().iter().for_each(|note| self.terminal.note(note));
