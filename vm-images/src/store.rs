@@ -119,9 +119,10 @@ pub struct Record {
     pub release: Option<String>,
     /// The digest of the image.
     pub sha256: String,
-    /// The digest of what is in the image, if that could be had and started.
+    /// The checksum (CRC-32) of what is in the image, if that could be had and started. It is to show damage, and a digest of
+    /// so much takes a tenth of a boot.
     #[serde(default)]
-    pub unpacked_sha256: Option<String>,
+    pub unpacked_crc32: Option<u32>,
     /// The digest of the configuration, if there is one.
     pub config_sha256: Option<String>,
     /// When it was put here, in seconds since 1970.
@@ -239,7 +240,7 @@ impl Store {
             format,
             release,
             sha256: copy(image, IMAGE)?,
-            unpacked_sha256: unpacked(image, &made.join(UNPACKED))?,
+            unpacked_crc32: unpacked(image, &made.join(UNPACKED))?,
             config_sha256: config.map(|config| copy(config, CONFIG)).transpose()?,
             since: now.map_or(0, |time| time.as_secs()),
         };
@@ -304,19 +305,24 @@ fn cached(folder: &Path) -> Result<Cached, String> {
 
 fn verify(cached: &Cached) -> Result<Kernel, String> {
     let record = &cached.record;
-    let files = [
-        (IMAGE, Some(&record.sha256)),
-        (UNPACKED, record.unpacked_sha256.as_ref()),
-        (CONFIG, record.config_sha256.as_ref()),
-    ];
-    for (name, expected) in files.into_iter().filter_map(|(name, digest)| Some((name, digest?))) {
-        match sha256(&cached.folder.join(name)) {
-            Ok(digest) if digest == *expected => {}
-            Ok(_) => return Err(format!("{name} is not what it was when it came")),
-            Err(error) => return Err(format!("{name} cannot be read ({error})")),
-        }
-    }
+    check(cached, IMAGE, sha256, Some(&record.sha256))?;
+    check(cached, UNPACKED, crc32, record.unpacked_crc32.as_ref())?;
+    check(cached, CONFIG, sha256, record.config_sha256.as_ref())?;
     Ok(kernel(cached))
+}
+
+/// If a file that should be there is, and adds up to what it did.
+fn check<T: PartialEq>(
+    cached: &Cached,
+    name: &str,
+    sum: fn(&Path) -> io::Result<T>,
+    expected: Option<&T>,
+) -> Result<(), String> {
+    match expected.map(|expected| Ok(sum(&cached.folder.join(name))? == *expected)) {
+        None | Some(Ok(true)) => Ok(()),
+        Some(Ok(false)) => Err(format!("{name} is not what it was when it came")),
+        Some(Err::<_, io::Error>(error)) => Err(format!("{name} cannot be read ({error})")),
+    }
 }
 
 fn kernel(cached: &Cached) -> Kernel {
@@ -326,21 +332,21 @@ fn kernel(cached: &Cached) -> Kernel {
         image: folder.join(IMAGE),
         format: record.format,
         release: record.release.clone(),
-        unpacked: record.unpacked_sha256.is_some().then(|| folder.join(UNPACKED)),
+        unpacked: record.unpacked_crc32.is_some().then(|| folder.join(UNPACKED)),
         config: record.config_sha256.is_some().then(|| folder.join(CONFIG)),
         version: Some(record.version.clone()),
         sha256: record.sha256.clone(),
     }
 }
 
-/// Writes what is in an image to a file that is not there yet, and gives its digest; nothing, and no file, where it cannot
+/// Writes what is in an image to a file that is not there yet, and gives its checksum; nothing, and no file, where it cannot
 /// be had or started.
-fn unpacked(image: &Path, to: &Path) -> Result<Option<String>, Error> {
+fn unpacked(image: &Path, to: &Path) -> Result<Option<u32>, Error> {
     let write = || {
         let mut file = File::options().read(true).write(true).create_new(true).open(to)?;
         if unpack(image, &mut file)? {
             file.sync_all()?;
-            return sha256(to).map(Some);
+            return crc32(to).map(Some);
         }
         fs::remove_file(to).map(|()| None)
     };
@@ -350,12 +356,24 @@ fn unpacked(image: &Path, to: &Path) -> Result<Option<String>, Error> {
 /// The digest of a file, in hexadecimal.
 pub fn sha256(path: &Path) -> io::Result<String> {
     let mut digest = Sha256::new();
+    read(path, |bytes| digest.update(bytes))?;
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The checksum of a file.
+fn crc32(path: &Path) -> io::Result<u32> {
+    let mut sum = crc32fast::Hasher::new();
+    read(path, |bytes| sum.update(bytes))?;
+    Ok(sum.finalize())
+}
+
+fn read(path: &Path, mut add: impl FnMut(&[u8])) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
         match io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            count => digest.update(&buffer[..count]),
+            0 => return Ok(()),
+            count => add(&buffer[..count]),
         }
     }
 }
