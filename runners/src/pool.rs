@@ -147,9 +147,10 @@ impl Pool {
     /// no ids to give away, share one quota of keys.
     pub fn jobs(&self) -> usize {
         const OF_ONE_QUOTA: usize = 4;
+        let jobs = self.template.as_ref().map_or_else(|| self.runner.jobs(), Template::jobs);
         match self.target.ids {
-            Ids::Block => self.runner.jobs(),
-            Ids::One => self.runner.jobs().min(OF_ONE_QUOTA),
+            Ids::Block => jobs,
+            Ids::One => jobs.min(OF_ONE_QUOTA),
         }
     }
 

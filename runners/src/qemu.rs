@@ -4,6 +4,7 @@
 //! cannot do that, each worker is booted.
 
 pub mod accelerator;
+mod clock;
 pub mod command;
 mod monitor;
 mod process;
@@ -186,7 +187,8 @@ impl Runner for Qemu {
         let (plan, shares) = (Arc::clone(&self.plan), machine.shares);
         let copier = move |machine| -> io::Result<Box<dyn Runner>> {
             let process = Process { machine, monitor };
-            Ok(Box::new(Copies { snapshot: Snapshot::take(process, memory)?, plan, shares }))
+            let snapshot = Snapshot::take(process, memory, plan.machine.leaps())?;
+            Ok(Box::new(Copies { snapshot, plan, shares }))
         };
         link(machine, sharing(shared.filter(|_| shares)), Some(Box::new(copier)))
     }
@@ -196,7 +198,7 @@ impl Runner for Qemu {
     }
 
     fn jobs(&self) -> usize {
-        self.plan.jobs()
+        machine::jobs()
     }
 
     fn has_machines(&self) -> bool {
@@ -231,7 +233,7 @@ impl Runner for Copies {
     }
 
     fn jobs(&self) -> usize {
-        self.plan.jobs()
+        if self.plan.machine.leaps() { machine::processors() } else { machine::jobs() }
     }
 
     fn has_machines(&self) -> bool {
@@ -242,10 +244,6 @@ impl Runner for Copies {
 impl Plan {
     fn place(&self) -> String {
         format!("qemu {}", self.machine.accelerator.name())
-    }
-
-    fn jobs(&self) -> usize {
-        if self.machine.leaps() { machine::processors() } else { machine::jobs() }
     }
 
     fn files<'a>(&'a self, memory: &'a File, shared: Option<&'a File>) -> Files<'a> {

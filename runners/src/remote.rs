@@ -48,6 +48,13 @@ pub struct Template {
     token: String,
 }
 
+impl Template {
+    /// How many copies to let play at a time.
+    pub fn jobs(&self) -> usize {
+        self.runner.jobs()
+    }
+}
+
 /// Why there is no worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unstarted {

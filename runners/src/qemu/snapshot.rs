@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde_json::{Value, json};
 
+use super::clock::count_from_here;
 use super::command::{SHARING, SHARING_SLOT};
 use super::monitor::Monitor;
 use super::process::Process;
@@ -33,9 +34,10 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Saves a guest, and ends the process that it ran in.
-    pub(super) fn take(mut process: Process, memory: File) -> io::Result<Snapshot> {
-        let state = File::from(memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?);
+    /// Saves a guest, and ends the process that it ran in. Where copies are to count what they execute, they do so from
+    /// there on.
+    pub(super) fn take(mut process: Process, memory: File, counts: bool) -> io::Result<Snapshot> {
+        let mut state = File::from(memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?);
         let monitor = &mut process.monitor;
         monitor.greet()?;
         monitor.execute("stop", json!({}))?;
@@ -52,6 +54,9 @@ impl Snapshot {
         // It may be gone before it answers.
         let _ = monitor.execute("quit", json!({}));
         process.machine.ended(QUIT);
+        if counts {
+            count_from_here(&mut state)?;
+        }
         Ok(Snapshot { memory, state, by, shared })
     }
 
