@@ -118,10 +118,11 @@ steps:
             let (record, fit) = worker.play(None);
             assert_eq!((record.verdict, fit), (Verdict::Pass, true), "{:?}", record.reason);
             let status = fs::read_to_string(format!("/proc/{}/statm", worker.process.id())).unwrap();
-            status.split(' ').next().unwrap().parse().unwrap()
+            status.split(' ').nth(1).unwrap().parse().unwrap()
         })
         .collect();
-    // In pages. What was lent is lent again, and what was allocated is given back.
+    // In pages that are in use: on a busy machine stages go late, and one more than before may have been lent room. What was
+    // lent is lent again, and what was allocated is given back.
     assert!(rooms[199] <= rooms[100] + 64, "it grows: {rooms:?}");
     worker.end();
 }
