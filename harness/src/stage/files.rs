@@ -2,11 +2,12 @@
 //!
 //! Mounted only when something asks for them, in the stage's mount namespace, so that they go with it.
 
+mod interpreted;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -135,7 +136,10 @@ impl Files {
             fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(lost)?;
             return Ok(path);
         }
-        duplicate(program, &path)?;
+        match self.interpreted(program) {
+            Some(bytes) => fs::write(&path, bytes).map_err(lost)?,
+            None => duplicate(program, &path)?,
+        }
         let (owner, group, mode) = match copy {
             Copy::SetUser(uid) => (Some(uid), Some(0), 0o4755),
             Copy::SetGroup(gid) => (Some(0), Some(gid), 0o2755),
@@ -151,14 +155,26 @@ impl Files {
         Ok(path)
     }
 
+    /// The path by which any user can execute the actor's program itself. Init lies where everyone may look, and to copy it
+    /// takes longer than most programs run.
+    fn for_everyone(&self, program: &OwnedFd) -> Option<String> {
+        let path = fs::read_link(format!("/proc/self/fd/{}", program.as_raw_fd())).ok()?;
+        (self.own_machine && is_for_everyone(&path)).then(|| path.to_string_lossy().into_owned())
+    }
+
+    /// What stands in for a copy of the actor's program and is interpreted by it, if it can be.
+    fn interpreted(&self, program: &OwnedFd) -> Option<Vec<u8>> {
+        let path = self.for_everyone(program)?;
+        let mut beginning = Vec::new();
+        let file = File::open(&path).ok()?;
+        file.take(interpreted::BEGINNING).read_to_end(&mut beginning).ok()?;
+        interpreted::interpreted(&beginning, &path)
+    }
+
     /// The actor's program, or an ordinary copy of it, that any user can execute by its path.
     pub fn plain_copy(&mut self, program: &OwnedFd) -> Result<String, Lost> {
-        // Init lies where everyone may look, and to copy it takes longer than most programs run.
-        if self.own_machine
-            && let Ok(path) = fs::read_link(format!("/proc/self/fd/{}", program.as_raw_fd()))
-            && is_for_everyone(&path)
-        {
-            return Ok(path.to_string_lossy().into_owned());
+        if let Some(path) = self.for_everyone(program) {
+            return Ok(path);
         }
         let path = format!("{}/skc", self.directory()?);
         if !Path::new(&path).exists() {
