@@ -10,7 +10,9 @@ mod tests;
 use std::ffi::CStr;
 use std::mem::offset_of;
 
-use super::message::{AnswerHead, Back, CALLS, CallWords, FILL, Fix, Head, How, IMAGE, Kind, MARGIN, OUT};
+use super::message::{
+    AnswerHead, Back, CALLS, CallWords, FILL, Fix, Head, How, IMAGE, Kind, LEAST, MARGIN, OUT,
+};
 use super::sys::{self, is_error, syscall, syscall32};
 
 /// Room for a request: heads, calls and fixes before the image.
@@ -193,10 +195,11 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
         let out = answer.add(size_of::<AnswerHead>());
         let largest = arena.add(REQUEST).cast::<usize>();
         loop {
-            receive(channel, arena, HEAD);
+            // Most requests are no longer: they are read at once.
+            receive(channel, arena, LEAST);
             let head = arena.cast::<Head>().read();
             let (calls, fixes, size) = (head.calls as usize, head.fixes as usize, head.size as usize);
-            if size > REQUEST || calls > CALLS || fixes > REQUEST || head.out as usize > OUT {
+            if size < LEAST || size > REQUEST || calls > CALLS || fixes > REQUEST || head.out as usize > OUT {
                 exit_process(104);
             }
             let image = HEAD + calls * size_of::<CallWords>() + fixes * size_of::<Fix>();
@@ -205,7 +208,7 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
             }
             let room = size - image;
             *largest = size.max(head.out as usize).max(*largest);
-            receive(channel, arena.add(HEAD), size - HEAD);
+            receive(channel, arena.add(LEAST), size - LEAST);
             let call = arena.add(HEAD).cast::<CallWords>();
             let image = arena.add(image);
             let fix = call.add(calls).cast::<Fix>();

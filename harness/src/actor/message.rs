@@ -113,6 +113,9 @@ pub struct Fix {
     pub width: u64,
 }
 
+/// The least that a request is.
+pub const LEAST: usize = size_of::<Head>() + size_of::<CallWords>();
+
 /// The head of an answer.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -337,9 +340,11 @@ impl Request {
             words.extend(call.args);
         }
         words.extend(self.fixes.iter().flat_map(|fix| [fix.at, fix.width]));
-        words[0] = (words.len() * 8 + self.image.len()) as u64;
+        let size = (words.len() * 8 + self.image.len()).max(LEAST);
+        words[0] = size as u64;
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         bytes.extend_from_slice(&self.image);
+        bytes.resize(size, 0);
         Some(bytes)
     }
 }
