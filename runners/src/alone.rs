@@ -71,10 +71,10 @@ fn serve() -> io::Result<i32> {
         skc(arguments.lines()).stdin(OwnedFd::from(far)).stdout(words.try_clone()?).stderr(words).spawn()?;
     let mut state = State::of_machine();
     let mut taint = Taint::of_machine();
-    let after = |_: &Plan, _| {
+    let after = |plan: &Plan, _| {
         taint.tell_news();
         // There is no other machine, whatever is left on this one, and no other worker.
-        state.restore(KEYS_GO);
+        state.restore(plan, KEYS_GO);
         true
     };
     let served = worker::serve(OwnedFd::from(port.try_clone()?), port, None, true, after);

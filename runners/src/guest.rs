@@ -5,6 +5,7 @@
 
 mod shared;
 mod state;
+mod tree;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harness::plan::{Plan, Resources};
+use harness::plan::Plan;
 use harness::wire::shared::Memory;
 use harness::worker;
 use nix::errno::Errno;
@@ -75,16 +76,10 @@ fn serve() -> io::Result<()> {
     let (mut taint, mut state) = (Taint::of_machine(), State::of_machine());
     let after = |plan: &Plan, sound| {
         taint.tell_news();
-        sound && (!plan.stage.marks || (is_confined(plan.stage) && is_childless() && state.restore(KEYS_GO)))
+        sound && (!plan.stage.marks || (is_childless() && state.restore(plan, KEYS_GO)))
     };
     worker::serve(OwnedFd::from(port.try_clone()?), port, memory, true, after)
         .map_err(|damage| io::Error::other(damage.to_string()))
-}
-
-/// If what a case changes of the machine itself can be known. What programs of others do as the machine's root cannot, nor
-/// do files go that a case has brought for the whole machine.
-fn is_confined(stage: Resources) -> bool {
-    !(stage.request_key_program || stage.programs && stage.initial_user)
 }
 
 /// If no process that a case has started is left: orphans are init's.

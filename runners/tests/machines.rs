@@ -40,7 +40,9 @@ fn main() -> ExitCode {
             run(&["--kernel", NEW, "--fresh-vm", "parent/single-threaded", "request", CASE]).ends(0, "qemu")
         }),
         machine("what_a_case_leaves_is_put_back", || what_is_left(LEFT, 1)),
+        machine("what_a_case_brings_is_taken_away", || what_is_left(BROUGHT, 1)),
         machine("a_machine_goes_with_what_cannot_be_put_back", || what_is_left(LEFT_FOR_GOOD, 2)),
+        machine("a_machine_goes_with_files_that_programs_change", || what_is_left(WRITTEN, 2)),
         machine("programs_of_this_system", || {
             // What is not installed is skipped.
             run(&["--kernel", NEW, CASE, "keyctl/show", "keyctl/request-debug", "pam/su"]).ends(0, "qemu")
@@ -317,6 +319,21 @@ steps:
   - root: set_proc_sys_keys(\"maxkeys\", 7) = 0
   - root: add_key(\"user\", \"left\", \"v\", @u) = ok
   - alice: add_key(\"user\", \"left\", \"v\", @u) = ok
+";
+/// Rules for the whole machine, and what they have its root do.
+const BROUGHT: &str = "needs: [request-key-program]
+programs: [keyctl]
+files: {/etc/request-key.conf: 'create user * * /bin/keyctl negate %k 7200 %S', /etc/left/new: ''}
+actors: {alice: {uid: 1000}}
+steps:
+  - alice: run_status(\"keyctl\", \"request2\", \"user\", \"k\", \"callout\") = 1
+  - alice: request_key(\"user\", \"k\", NULL, 0) = ENOKEY
+";
+/// A file of the machine.
+const WRITTEN: &str = "needs: [init-user-namespace-root]
+actors: {root: {uid: 0}}
+steps:
+  - root: run(\"sh\", \"-c\", \"true >/usr/left\") = \"\"
 ";
 /// A persistent keyring, which is there for days.
 const LEFT_FOR_GOOD: &str = "needs: [init-user-namespace-root, persistent-keyrings]

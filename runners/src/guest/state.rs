@@ -1,5 +1,5 @@
-//! What cases change of a machine itself, and how it is put back: the limits of the key facility, /sbin/request-key, and
-//! the keys of the machine's own users.
+//! What cases change of a machine itself, and how it is put back: the limits of the key facility, /sbin/request-key, the
+//! keys of the machine's own users, and where programs of others were its root, its files.
 //!
 //! What cannot be put back is seen and told. What becomes of the machine then is not known here.
 
@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 
 use harness::actor::life::{self, Side};
 use harness::actor::{sys, upcall};
+use harness::plan::{Plan, Resources};
 use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+
+use super::tree::Tree;
 
 /// The pause between two looks at them.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -26,6 +29,8 @@ const OWN_USERS: u32 = 65_536;
 pub(crate) struct State {
     limits: Vec<(PathBuf, String)>,
     keys: Keys,
+    files: Tree,
+    mounts: Option<String>,
 }
 
 /// The keys of the machine's own users.
@@ -48,13 +53,18 @@ impl State {
             let value = fs::read_to_string(&path).ok()?;
             Some((path, value))
         });
-        State { limits: limits.collect(), keys: Keys::of_machine() }
+        State {
+            limits: limits.collect(),
+            keys: Keys::of_machine(),
+            files: Tree::of(Path::new("/")),
+            mounts: mounts(),
+        }
     }
 
     /// Puts back what a case has changed, and gives if all is as it was. The kernel collects keys some time after the last
     /// process that could use them: that is waited for, no longer than so. What is left then counts as the machine's own
     /// from now on, so that no later case waits for it.
-    pub(crate) fn restore(&mut self, patience: Duration) -> bool {
+    pub(crate) fn restore(&mut self, plan: &Plan, patience: Duration) -> bool {
         for (path, value) in &self.limits {
             if fs::read_to_string(path).is_ok_and(|now| now != *value) {
                 let _ = fs::write(path, value);
@@ -67,8 +77,20 @@ impl State {
         }
         let limited =
             self.limits.iter().all(|(path, value)| fs::read_to_string(path).is_ok_and(|now| now == *value));
+        let as_before = limited && is_own() && (is_confined(plan.stage) || self.files_are_as_before(plan));
         // Both: keys have to be gone whatever else is not as it was.
-        self.await_keys(patience) & (limited && is_own())
+        self.await_keys(patience) & as_before
+    }
+
+    /// Takes away the files that a case has brought for the whole machine, and gives if no others are not as they were.
+    fn files_are_as_before(&mut self, plan: &Plan) -> bool {
+        let brought = match plan.stage.request_key_program {
+            true => plan.files.iter().map(|file| PathBuf::from(&file.path)).collect(),
+            false => Vec::new(),
+        };
+        // What it should be has been seen already.
+        let free = [PathBuf::from(upcall::PATH)];
+        self.files.restore(&brought, &free) & (mounts() == self.mounts)
     }
 
     /// Waits until the machine's own users have the keys that they had. User keyrings would stay for good, and so would
@@ -93,6 +115,17 @@ impl State {
             std::thread::sleep(GLANCE);
         }
     }
+}
+
+/// If all that a case can change of the machine itself is known: programs of others that are the machine's root can change
+/// its files too.
+fn is_confined(stage: Resources) -> bool {
+    !(stage.request_key_program || stage.programs && stage.initial_user)
+}
+
+/// What is mounted where.
+fn mounts() -> Option<String> {
+    fs::read_to_string("/proc/self/mounts").ok()
 }
 
 impl Keys {
