@@ -130,8 +130,9 @@ impl Machine {
             // QEMU 7.2 leaves garbage in EFLAGS when an exception comes in a cmpxchg16b that it translates:
             // kernels that allocate memory by it die of double faults and stray traps now and then.
             // And the processor gives random numbers: a kernel without any spends a second of computing on them for the
-            // first program that asks, and does more for each process until then.
-            Accelerator::Tcg => "qemu64,-cx16,+rdrand".into(),
+            // first program that asks, and does more for each process until then. It has instructions for the bases of FS and
+            // GS: without them the kernel writes model-specific registers at each switch between processes.
+            Accelerator::Tcg => "qemu64,-cx16,+rdrand,+fsgsbase".into(),
         });
         if incoming {
             add("-incoming".into());
