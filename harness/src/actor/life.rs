@@ -199,7 +199,11 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
             receive(channel, arena, LEAST);
             let head = arena.cast::<Head>().read();
             let (calls, fixes, size) = (head.calls as usize, head.fixes as usize, head.size as usize);
-            if size < LEAST || size > REQUEST || calls > CALLS || fixes > REQUEST || head.out as usize > OUT {
+            if !(LEAST..=REQUEST).contains(&size)
+                || calls > CALLS
+                || fixes > REQUEST
+                || head.out as usize > OUT
+            {
                 exit_process(104);
             }
             let image = HEAD + calls * size_of::<CallWords>() + fixes * size_of::<Fix>();

@@ -2,7 +2,7 @@
 //!
 //! Mounted only when something asks for them, in the stage's mount namespace, so that they go with it.
 
-mod interpreted;
+pub mod interpreted;
 #[cfg(test)]
 mod tests;
 

@@ -77,14 +77,13 @@ impl Tree {
     fn put_back(&self, path: &Path) -> io::Result<()> {
         match self.contents.get(path) {
             Some((bytes, permissions)) => {
+                // Made anew, it is root's and no link.
+                remove(path)?;
                 fs::write(path, bytes)?;
                 fs::set_permissions(path, permissions.clone())
             }
             None if self.entries.contains_key(path) => Err(io::ErrorKind::FileTooLarge.into()),
-            None => match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
+            None => remove(path),
         }
     }
 
@@ -128,6 +127,13 @@ impl Entry {
     }
 }
 
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +168,8 @@ mod tests {
             fs::write(root.join("etc/request-key.conf"), "other").unwrap();
             fs::set_permissions(root.join("etc/request-key.conf"), Permissions::from_mode(0o600)).unwrap();
             fs::write(root.join("etc/request-key.d/own/rule.conf"), "new").unwrap();
+            assert!(tree.restore(&brought, &[]));
+            fs::remove_file(root.join("etc/request-key.conf")).unwrap();
             assert!(tree.restore(&brought, &[]));
             assert_eq!(fs::read_to_string(root.join("etc/request-key.conf")).unwrap(), "stock");
             let mode = fs::metadata(root.join("etc/request-key.conf")).unwrap().mode();

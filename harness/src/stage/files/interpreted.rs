@@ -46,11 +46,11 @@ mod field {
 }
 
 /// How much of a program [`interpreted`] has to see.
-pub(super) const BEGINNING: u64 = 4096;
+pub const BEGINNING: u64 = 4096;
 
 /// A program that has the kernel start the one that lies at the path, of which this is the beginning. `None` if that is
 /// none which runs at fixed addresses with nothing beside it: no other could be its own interpreter.
-pub(super) fn interpreted(beginning: &[u8], path: &str) -> Option<Vec<u8>> {
+pub fn interpreted(beginning: &[u8], path: &str) -> Option<Vec<u8>> {
     let header = beginning.get(..HEADER)?;
     let known = header.starts_with(b"\x7fELF")
         && get(header, field::CLASS) == BITS_64
