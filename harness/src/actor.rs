@@ -7,6 +7,7 @@
 
 pub(crate) mod arguments;
 pub mod life;
+pub mod mailbox;
 pub mod message;
 pub mod perform;
 pub mod reading;

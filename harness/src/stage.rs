@@ -24,7 +24,8 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use self::files::{Files, Helper};
 use self::player::{Exit, Life, Pending, Player};
 use self::upcalls::Desk;
-use crate::actor::life::{self, Arenas, Side};
+use crate::actor::life::{self, Arenas, Sharing, Side};
+use crate::actor::mailbox::Bell;
 use crate::actor::message::{Answer, Arg, CALLS, Kind, Request};
 use crate::actor::perform::{self, Copy, Surroundings, Work};
 use crate::actor::{sys, upcall};
@@ -47,6 +48,8 @@ pub struct Local {
     players: BTreeMap<String, Player>,
     ready: VecDeque<Reply>,
     files: Files,
+    /// Rung by actors that share the stage's memory, when they have answered.
+    bell: Rc<Bell>,
     /// Where upcalls report in, if there may be any.
     desk: Option<Rc<Desk>>,
     /// The actors that upcalls become, in the order of the case.
@@ -76,6 +79,7 @@ impl Local {
             players: BTreeMap::new(),
             ready: VecDeque::new(),
             files: Files::new(plan.stage, &plan.files, helpers)?,
+            bell: arenas.bell(),
             desk,
             callable: Vec::new(),
             uncalled: None,
@@ -107,7 +111,9 @@ impl Local {
             stage.callable.push(actor.name.clone());
         }
         for actor in &own {
-            stage.spawn(actor, (!plan.stage.own_memory).then_some(&mut *arenas))?;
+            // Who has only a mailbox does not notice that the stage has gone, if that does not end its pid namespace.
+            let shares = !plan.stage.own_memory && !plan.stage.initial_pid;
+            stage.spawn(actor, shares.then_some(&mut *arenas))?;
         }
         for actor in &own {
             stage.await_setup(&actor.name)?;
@@ -121,24 +127,36 @@ impl Local {
         let name = &actor.name;
         let channel = self.player(name)?.remote;
         let unborn = |error| Lost(format!("{name} could not be born: {error}"));
+        let namespace = actor.userns.as_ref().and_then(|name| self.namespaces.get(name));
+        let mut requests = self.leaves();
+        let last = requests.pop_if(|last| last.calls().len() + enclosure::SETUP <= CALLS);
+        let setup = enclosure::setup(last, actor, namespace, self.one);
+        let mut requests: VecDeque<Vec<u8>> = requests
+            .iter()
+            .map(|leave| encode(leave, Player::LEAVE, 0))
+            .chain([encode(&setup, Player::SETUP, 0)])
+            .collect::<Result<_, Lost>>()?;
         // Not every kernel makes processes that share memory and are no threads.
-        let sharing = arenas.and_then(|arenas| life::begin_sharing(channel, arenas).ok());
-        let process = match sharing {
-            Some(process) => process,
+        let sharing = arenas
+            .zip(requests.front())
+            .and_then(|(arenas, first)| life::begin_sharing(channel, arenas, first).ok());
+        let (process, mailbox) = match sharing {
+            Some(Sharing { process, mailbox }) => {
+                requests.pop_front();
+                (process, Some(mailbox))
+            }
             None => match life::fork(0).map_err(unborn)? {
-                Side::Parent(process) => process,
+                Side::Parent(process) => (process, None),
                 Side::Child => life::begin(channel),
             },
         };
         let player = self.player(name)?;
         player.life = Life::Alive;
+        player.mailbox = mailbox;
+        player.pending = Some(Pending::Setup);
         (player.process, player.thread) = (process, process);
         player.leader.clone_from(name);
-        for leave in self.leaves() {
-            self.send(name, &leave, Player::LEAVE, 0)?;
-        }
-        let namespace = actor.userns.as_ref().and_then(|name| self.namespaces.get(name));
-        self.send(name, &enclosure::setup(actor, namespace, self.one), Player::SETUP, 0)
+        requests.into_iter().try_for_each(|request| self.say(name, request))
     }
 
     /// Requests to close the stage's ends, which are the stage's alone.
@@ -165,6 +183,7 @@ impl Local {
                 Some(Answer { id: 0, .. }) => {}
                 Some(Answer { id: Player::LEAVE, .. }) => {}
                 Some(Answer { id: Player::SETUP, result, .. }) if !sys::is_error(result as isize) => {
+                    self.player(name)?.pending = None;
                     return Ok(());
                 }
                 Some(answer) => {
@@ -183,11 +202,32 @@ impl Local {
         self.players.get_mut(name).ok_or_else(|| Lost(format!("no actor {name}")))
     }
 
-    /// Waits until one of the actors speaks, or until then, and takes in what they say.
+    /// Waits until one of the actors speaks, or until then, and takes in what they say by their channels.
     fn listen(&mut self, until: Instant) -> Result<(), Lost> {
         let left = until.saturating_duration_since(Instant::now());
+        // A child reports in, and so does whoever becomes a program.
+        let expects = self.desk.is_some() || self.players.values().any(Player::expects_a_child);
+        let by_channel = |player: &Player| match player.life {
+            Life::Unborn => expects,
+            Life::Alive => player.owes() && (player.mailbox.is_none() || player.executes()),
+            Life::Zombie | Life::Dead(_) => false,
+        };
+        if self.desk.is_none() && !self.players.values().any(by_channel) {
+            self.bell.wait(left);
+            return Ok(());
+        }
+        if !self.bell.begin_polling() {
+            return Ok(());
+        }
+        let heard = self.poll(left, |player| by_channel(player) || player.owes() && player.mailbox.is_some());
+        self.bell.end_polling();
+        heard
+    }
+
+    /// Waits until one of these actors speaks by its channel, or so long, and takes that in.
+    fn poll(&mut self, left: Duration, speaks: impl Fn(&Player) -> bool) -> Result<(), Lost> {
         let mut listening: Vec<&mut Player> =
-            self.players.values_mut().filter(|player| player.listens()).collect();
+            self.players.values_mut().filter(|player| speaks(player)).collect();
         let channels = listening.iter().map(|player| player.channel.as_fd());
         let upcalls = self.desk.iter().map(|desk| desk.listener().as_fd());
         let mut fds: Vec<PollFd> =
@@ -243,8 +283,11 @@ impl Local {
     }
 
     fn send(&mut self, name: &str, request: &Request, id: u32, release: u64) -> Result<(), Lost> {
-        let bytes = request.encode(id, release).ok_or_else(|| Lost("more than an actor can hold".into()))?;
-        self.player(name)?.say(&bytes).map_err(|error| Lost(format!("{name} does not listen: {error}")))
+        self.say(name, encode(request, id, release)?)
+    }
+
+    fn say(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), Lost> {
+        self.player(name)?.say(bytes).map_err(|error| Lost(format!("{name} does not listen: {error}")))
     }
 
     /// Waits until an actor can be asked: one that a vfork suspended may be just about to wake.
@@ -414,6 +457,10 @@ impl Surroundings for Local {
     fn reporter(&mut self, child: &str) -> Result<String, Lost> {
         self.files.reporter(&self.program, child)
     }
+}
+
+fn encode(request: &Request, id: u32, release: u64) -> Result<Vec<u8>, Lost> {
+    request.encode(id, release).ok_or_else(|| Lost("more than an actor can hold".into()))
 }
 
 /// The names of the actors that the steps bear.

@@ -387,7 +387,9 @@ fn apart<T: Serialize + DeserializeOwned>(
             let mut go = [0];
             if nix::unistd::read(&far, &mut go) == Ok(1) {
                 let entered = enclosure::enter(mapping, far.as_fd());
-                let result = part(&mut Arenas::default(), entered);
+                // Never given back: actors in it may outlive the part.
+                let mut arenas = Arenas::default();
+                let result = part(&mut arenas, entered);
                 let _ = Sender::new(File::from(far), token).send(&result);
             }
             life::exit_process(0)

@@ -9,7 +9,9 @@ mod tests;
 
 use std::ffi::CStr;
 use std::mem::offset_of;
+use std::rc::Rc;
 
+use super::mailbox::{Bell, Mailbox, Words};
 use super::message::{
     AnswerHead, Back, CALLS, CallWords, FILL, Fix, Head, How, IMAGE, Kind, LEAST, MARGIN, OUT,
 };
@@ -21,7 +23,7 @@ const ANSWER: usize = size_of::<AnswerHead>() + OUT + MARGIN;
 const STACK: usize = 128 << 10;
 /// An arena and, above it, a stack for a child that shares memory.
 const SPACE: usize = REQUEST + (NOTE + ANSWER).next_multiple_of(4096) + STACK;
-/// Room for the size of the largest message, between request and answer.
+/// Room for [`Note`], between request and answer.
 const NOTE: usize = 64;
 /// Who never had a larger message has touched so little memory that it may be kept.
 const LITTLE: usize = 16 << 10;
@@ -41,7 +43,7 @@ pub fn begin(channel: i32) -> ! {
         // SAFETY: the arena is fresh and this task is the only one that uses it.
         Some(arena) => unsafe {
             report(channel);
-            serve(channel, arena)
+            serve(channel, arena, false)
         },
         None => exit(101),
     }
@@ -82,14 +84,32 @@ pub fn fork(flags: i32) -> Result<Side, nix::errno::Errno> {
     }
 }
 
+/// What lies in an arena between request and answer.
+#[repr(C)]
+struct Note {
+    /// The size of the largest message.
+    largest: usize,
+    /// Of an actor that shares memory: what it finds when it begins.
+    words: Words,
+}
+
+const _: () = assert!(size_of::<Note>() <= NOTE);
+
 /// The memory of actors that share it with whoever bears them.
 #[derive(Default)]
 pub struct Arenas {
+    /// Rung by all actors that live here.
+    bell: Rc<Bell>,
     taken: Vec<*mut u8>,
     free: Vec<*mut u8>,
 }
 
 impl Arenas {
+    /// What tells that one of the actors has answered.
+    pub fn bell(&self) -> Rc<Bell> {
+        Rc::clone(&self.bell)
+    }
+
     fn take(&mut self) -> Option<*mut u8> {
         let space = self.free.pop().or_else(|| sys::map(SPACE))?;
         self.taken.push(space);
@@ -101,7 +121,7 @@ impl Arenas {
     pub fn clear(&mut self) {
         for space in self.taken.drain(..) {
             // SAFETY: nobody else uses the space any more, and the word lies in it.
-            match unsafe { space.add(REQUEST).cast::<usize>().read() } > LITTLE {
+            match unsafe { (*note(space)).largest } > LITTLE {
                 true => sys::unmap(space, SPACE),
                 false => self.free.push(space),
             }
@@ -109,18 +129,36 @@ impl Arenas {
     }
 }
 
-/// Creates a process that shares memory with the caller and begins the life of an actor there, on its channel.
-/// Gives its process id.
-pub fn begin_sharing(channel: i32, arenas: &mut Arenas) -> Result<i32, nix::errno::Errno> {
+/// An actor that shares memory with whoever bore it.
+pub struct Sharing {
+    /// Its process id.
+    pub process: i32,
+    /// How to speak to it.
+    pub mailbox: Mailbox,
+}
+
+/// Creates a process that shares memory with the caller and begins the life of an actor there, with this as its first
+/// request. It does not report in. The channel is for what it cannot say by its mailbox: see [`Bell::begin_polling`].
+pub fn begin_sharing(
+    channel: i32,
+    arenas: &mut Arenas,
+    request: &[u8],
+) -> Result<Sharing, nix::errno::Errno> {
     let space = arenas.take().ok_or(nix::errno::Errno::ENOMEM)?;
     let flags = (libc::CLONE_VM | libc::SIGCHLD) as usize;
-    // SAFETY: the child gets the space for its own, with its stack at the upper end; it finds its words at the
-    // start, and does nothing to memory beyond.
-    let result = unsafe {
-        space.cast::<Newborn>().write(Newborn { channel });
-        sys::clone_on_stack(flags, space.add(SPACE), born, space as usize)
+    // SAFETY: the child gets the space for its own, with its stack at the upper end; it finds its request and its words
+    // in the arena, and does nothing to memory beyond.
+    let (result, mailbox) = unsafe {
+        std::ptr::copy_nonoverlapping(request.as_ptr(), space, request.len());
+        (&raw mut (*note(space)).words).write(Words::new(channel, Rc::as_ptr(&arenas.bell)));
+        let mailbox = Mailbox::new(space, &raw const (*note(space)).words, space.add(REQUEST + NOTE));
+        (sys::clone_on_stack(flags, space.add(SPACE), born, space as usize), mailbox)
     };
-    sys::checked(result).map(|process| process as i32)
+    sys::checked(result).map(|process| Sharing { process: process as i32, mailbox })
+}
+
+fn note(arena: *mut u8) -> *mut Note {
+    arena.wrapping_add(REQUEST).cast()
 }
 
 /// Tells the stage that the actor is there, and who it is.
@@ -185,18 +223,23 @@ pub(super) unsafe fn receive(channel: i32, mut to: *mut u8, mut size: usize) {
 ///
 /// # Safety
 ///
-/// `arena` points to [`SPACE`] bytes that no other living task uses.
-unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
+/// `arena` points to [`SPACE`] bytes that no other living task uses, but for the stage by a [`Mailbox`]. If there is one,
+/// the words for it are in the arena.
+unsafe fn serve(channel: i32, arena: *mut u8, by_mailbox: bool) -> ! {
     const HEAD: usize = size_of::<Head>();
     // SAFETY: all offsets stay within the arena: the stage keeps to the limits of `Request::encode`, and
     // what it says is checked again here. Heads and call words are aligned, being at multiples of eight.
     unsafe {
         let answer = arena.add(REQUEST + NOTE);
         let out = answer.add(size_of::<AnswerHead>());
-        let largest = arena.add(REQUEST).cast::<usize>();
+        let largest = &raw mut (*note(arena)).largest;
+        let words = &raw const (*note(arena)).words;
         loop {
-            // Most requests are no longer: they are read at once.
-            receive(channel, arena, LEAST);
+            match by_mailbox {
+                true => (*words).await_request(),
+                // Most requests are no longer: they are read at once.
+                false => receive(channel, arena, LEAST),
+            }
             let head = arena.cast::<Head>().read();
             let (calls, fixes, size) = (head.calls as usize, head.fixes as usize, head.size as usize);
             if !(LEAST..=REQUEST).contains(&size)
@@ -212,7 +255,9 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
             }
             let room = size - image;
             *largest = size.max(head.out as usize).max(*largest);
-            receive(channel, arena.add(LEAST), size - LEAST);
+            if !by_mailbox {
+                receive(channel, arena.add(LEAST), size - LEAST);
+            }
             let call = arena.add(HEAD).cast::<CallWords>();
             let image = arena.add(image);
             let fix = call.add(calls).cast::<Fix>();
@@ -266,7 +311,10 @@ unsafe fn serve(channel: i32, arena: *mut u8) -> ! {
                 result: result as i64,
                 touched: touched as u64,
             });
-            send(channel, answer, size_of::<AnswerHead>() + back);
+            match by_mailbox {
+                true => (*words).answer(),
+                false => send(channel, answer, size_of::<AnswerHead>() + back),
+            }
         }
     }
 }
@@ -340,7 +388,7 @@ unsafe fn birth(call: CallWords, arena: *mut u8) -> isize {
         let result = match how {
             how if how == How::Shared as u64 => {
                 let Some(space) = sys::map(SPACE) else { return -(libc::ENOMEM as isize) };
-                space.cast::<Newborn>().write(Newborn { channel });
+                (&raw mut (*note(space)).words).write(Words::new(channel, std::ptr::null()));
                 return sys::clone_on_stack(flags, space.add(SPACE), born, space as usize);
             }
             how if how == How::Clone3 as u64 => {
@@ -353,24 +401,22 @@ unsafe fn birth(call: CallWords, arena: *mut u8) -> isize {
         };
         if result == 0 {
             report(channel);
-            serve(channel, arena);
+            serve(channel, arena, false);
         }
         result
     }
-}
-
-/// What a child on a new stack finds at the start of its arena.
-struct Newborn {
-    channel: i32,
 }
 
 extern "C" fn born(space: usize) -> ! {
     let arena: *mut u8 = std::ptr::with_exposed_provenance_mut(space);
     // SAFETY: the parent wrote the words and gave the space away.
     unsafe {
-        let Newborn { channel } = arena.cast::<Newborn>().read();
-        report(channel);
-        serve(channel, arena)
+        let words = &raw const (*note(arena)).words;
+        let (channel, by_mailbox) = ((*words).channel, !(*words).bell.is_null());
+        if !by_mailbox {
+            report(channel);
+        }
+        serve(channel, arena, by_mailbox)
     }
 }
 

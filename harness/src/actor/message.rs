@@ -16,7 +16,7 @@ pub const MARGIN: usize = 64;
 pub const FILL: u8 = 0xa5;
 
 /// Result words of earlier calls of the same request that an argument may stand for.
-pub const CALLS: usize = 12;
+pub const CALLS: usize = 20;
 
 /// What an actor is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,9 @@ pub struct Fix {
     /// Its width in bytes: 4 or 8.
     pub width: u64,
 }
+
+/// The question's number in what is no answer, and only says that there is one in the actor's mailbox.
+pub const WAKE: u32 = u32::MAX - 3;
 
 /// The least that a request is.
 pub const LEAST: usize = size_of::<Head>() + size_of::<CallWords>();

@@ -89,7 +89,8 @@ impl Local {
                 Some(observed) => return Err(Lost(format!("{name} could not reap {child}: {observed:?}"))),
                 None => self.exited(&child)?,
             },
-            Pending::Exit { .. }
+            Pending::Setup
+            | Pending::Exit { .. }
             | Pending::Newborn { .. }
             | Pending::Death { .. }
             | Pending::Connection { .. } => return Err(Lost(format!("{name} answered where none was due"))),
@@ -111,6 +112,8 @@ impl Local {
             }
             let player = self.player(name)?;
             player.pending = None;
+            // With the old program went the memory that it shared.
+            player.mailbox = None;
             // A thread that executes a program takes over the process.
             (player.process, player.thread) = (pid, pid);
             player.leader = name.to_owned();

@@ -126,9 +126,12 @@ pub fn nested(one: Option<(u32, u32)>) -> Result<OwnedFd, Lost> {
         .map_err(|error| Lost(format!("a nested user namespace cannot be set up: {error}")))
 }
 
-/// What gives a process that the stage has just made what its actor is declared to have.
-pub fn setup(actor: &Actor, namespace: Option<&OwnedFd>, one: bool) -> Request {
-    let mut request = Request::new(Kind::Calls);
+/// The most calls that [`setup`] adds.
+pub const SETUP: usize = 9;
+
+/// What gives a process that the stage has just made what its actor is declared to have; after other calls, if it is given some.
+pub fn setup(before: Option<Request>, actor: &Actor, namespace: Option<&OwnedFd>, one: bool) -> Request {
+    let mut request = before.unwrap_or_else(|| Request::new(Kind::Calls));
     let mut call = |number, args: &[i64]| {
         request.call(number, &args.iter().map(|arg| Arg::Number(*arg)).collect::<Vec<_>>());
     };

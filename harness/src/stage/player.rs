@@ -1,5 +1,6 @@
 //! One actor as the stage sees it: its channel, what it is doing, what became of it.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Instant;
@@ -7,7 +8,8 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 
-use crate::actor::message::Answer;
+use crate::actor::mailbox::Mailbox;
+use crate::actor::message::{Answer, WAKE};
 use crate::actor::reading::Reading;
 use crate::run::Lost;
 
@@ -15,6 +17,8 @@ use crate::run::Lost;
 pub(super) struct Player {
     /// The stage's end of the channel.
     pub(super) channel: OwnedFd,
+    /// Its mailbox, as long as it has one: then it answers there, and its channel only wakes a stage that listens to channels.
+    pub(super) mailbox: Option<Mailbox>,
     /// The number of the other end in the actor, which all actors inherit from the stage.
     pub(super) remote: RawFd,
     pub(super) life: Life,
@@ -43,6 +47,8 @@ pub(super) struct Player {
     /// What the last program that it ran has printed.
     pub(super) printed: Option<Vec<u8>>,
     incoming: Vec<u8>,
+    /// Requests that wait until it has answered the one before.
+    outgoing: VecDeque<Vec<u8>>,
 }
 
 /// What became of an actor.
@@ -59,6 +65,8 @@ pub(super) enum Life {
 /// What an actor was asked and has not answered.
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
+    /// To become what it is declared to be.
+    Setup,
     /// A plain call, how to read its answer, and the size of its buffer.
     Answer { id: u32, reading: Reading, out: usize },
     /// A birth: neither the parent has answered, nor perhaps the child reported.
@@ -104,6 +112,7 @@ impl Pending {
             | Pending::Death { id, .. }
             | Pending::Wait { id, .. } => *id,
             Pending::Reap { .. } => Player::REAP,
+            Pending::Setup => Player::SETUP,
         }
     }
 }
@@ -156,13 +165,28 @@ impl Player {
             host: None,
             touched: 0,
             printed: None,
+            mailbox: None,
             incoming: Vec::new(),
+            outgoing: VecDeque::new(),
         })
     }
 
-    /// If it may have something to say.
-    pub(super) fn listens(&self) -> bool {
-        matches!(self.life, Life::Unborn | Life::Alive)
+    /// If a child of its has still to report in.
+    pub(super) fn expects_a_child(&self) -> bool {
+        matches!(
+            self.pending,
+            Some(
+                Pending::Birth { .. }
+                    | Pending::Newborn { .. }
+                    | Pending::Host { .. }
+                    | Pending::Connection { .. }
+            )
+        )
+    }
+
+    /// If it is about to become another program, which reports in by its channel.
+    pub(super) fn executes(&self) -> bool {
+        matches!(self.pending, Some(Pending::Exec { .. }))
     }
 
     /// If it owes the stage a word.
@@ -178,8 +202,15 @@ impl Player {
         )
     }
 
-    pub(super) fn say(&self, bytes: &[u8]) -> Result<(), Errno> {
-        let mut rest = bytes;
+    pub(super) fn say(&mut self, bytes: Vec<u8>) -> Result<(), Errno> {
+        if let Some(mailbox) = &self.mailbox {
+            match mailbox.is_idle() {
+                true => mailbox.ask(&bytes),
+                false => self.outgoing.push_back(bytes),
+            }
+            return Ok(());
+        }
+        let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             match send(self.channel.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
                 Ok(count) => rest = &rest[count..],
@@ -211,6 +242,19 @@ impl Player {
 
     /// The next whole answer of those that have arrived.
     pub(super) fn take(&mut self) -> Result<Option<Answer>, Lost> {
-        Answer::take(&mut self.incoming).map_err(|what| Lost(format!("an actor spoke nonsense: {what}")))
+        let nonsense = |what| Lost(format!("an actor spoke nonsense: {what}"));
+        while let Some(answer) = Answer::take(&mut self.incoming).map_err(nonsense)? {
+            if answer.id != WAKE {
+                return Ok(Some(answer));
+            }
+        }
+        let Some(mailbox) = &self.mailbox else { return Ok(None) };
+        let answer = mailbox.take().map_err(nonsense)?;
+        if answer.is_some()
+            && let Some(next) = self.outgoing.pop_front()
+        {
+            mailbox.ask(&next);
+        }
+        Ok(answer)
     }
 }

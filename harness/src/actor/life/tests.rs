@@ -1,40 +1,60 @@
 //! Actors that share memory, one after the other.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Arenas, begin_sharing};
-use crate::actor::message::{Answer, Arg, Back, FILL, Kind, Request};
+use super::{Arenas, Bell, begin_sharing};
+use crate::actor::message::{Answer, AnswerHead, Arg, Back, FILL, Kind, Request, WAKE};
 use crate::actor::turn::reap;
 
 /// Gives an actor that lives in the arenas a text of this size, of which it takes a page into its buffer, and ends it. Gives what is in its buffer then.
 fn ask(arenas: &mut Arenas, size: usize) -> Vec<u8> {
     let (mut near, far) = UnixStream::pair().unwrap();
     let (from, to) = UnixStream::pair().unwrap();
-    let actor = begin_sharing(far.as_raw_fd(), arenas).unwrap();
     let mut request = Request::new(Kind::Calls);
     let text = request.place(&vec![b'x'; size]);
     let count = Arg::Number(size.min(4096) as i64);
     request.call(libc::SYS_write, &[Arg::Number(to.as_raw_fd().into()), Arg::Image(text), count]);
     request.call(libc::SYS_read, &[Arg::Number(from.as_raw_fd().into()), Arg::Out(0), count]);
     request.out(4096, Back::Whole);
-    near.write_all(&request.encode(1, 0).unwrap()).unwrap();
-    let (mut bytes, mut answers) = (Vec::new(), Vec::new());
-    while answers.len() < 2 {
-        let mut chunk = [0; 8192];
-        let count = near.read(&mut chunk).unwrap();
-        bytes.extend_from_slice(&chunk[..count]);
-        while let Some(answer) = Answer::take(&mut bytes).unwrap() {
-            answers.push(answer);
+    let request = request.encode(1, 0).unwrap();
+    let actor = begin_sharing(far.as_raw_fd(), arenas, &request).unwrap();
+    let answer = |read: &mut dyn FnMut() -> Option<Answer>| loop {
+        match read() {
+            Some(answer) => return answer,
+            None => arenas.bell().wait(Duration::from_secs(10)),
         }
-    }
-    let _ = kill(Pid::from_raw(actor), Signal::SIGKILL);
-    reap(actor);
-    answers.pop().unwrap().out
+    };
+    let first = answer(&mut || actor.mailbox.take().unwrap());
+    // Once more, to whoever sleeps on the channel and not on the bell.
+    assert!(arenas.bell().begin_polling());
+    actor.mailbox.ask(&request);
+    let mut wakes = vec![0; size_of::<AnswerHead>()];
+    near.read_exact(&mut wakes).unwrap();
+    arenas.bell().end_polling();
+    assert_eq!(Answer::take(&mut wakes).unwrap().unwrap().id, WAKE);
+    let second = actor.mailbox.take().unwrap().unwrap();
+    assert_eq!((second.id, &second.out), (1, &first.out));
+    let _ = kill(Pid::from_raw(actor.process), Signal::SIGKILL);
+    reap(actor.process);
+    first.out
+}
+
+#[test]
+fn who_has_rung_before_is_heard_at_once() {
+    let bell = Bell::default();
+    bell.ring(-1);
+    assert!(!bell.begin_polling());
+    // Nobody rings: these last as long as they are to last.
+    let start = Instant::now();
+    bell.wait(Duration::from_millis(20));
+    assert!(start.elapsed() >= Duration::from_millis(20));
+    assert!(bell.begin_polling());
 }
 
 #[test]
