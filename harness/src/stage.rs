@@ -40,8 +40,10 @@ use crate::value::{Errno as Number, Value};
 const SLICE: Duration = Duration::from_millis(50);
 /// How long an actor may take to report in, and a suspended one to wake.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The pause between two looks at a task that is about to end.
+/// The first pause between two looks at a task that is about to end; each is twice as long as the one before.
 const GLANCE: Duration = Duration::from_micros(50);
+/// How many times they grow.
+const GLANCES: u32 = 6;
 
 /// A stage in the calling process, which has to be pid 1 of fresh namespaces: see [`enclosure`].
 pub struct Local {
@@ -52,6 +54,10 @@ pub struct Local {
     bell: Rc<Bell>,
     /// Where upcalls report in, if there may be any.
     desk: Option<Rc<Desk>>,
+    /// If an upcall waits there.
+    called: bool,
+    /// How many looks at a task that is about to end were in vain.
+    glances: u32,
     /// The actors that upcalls become, in the order of the case.
     callable: Vec<String>,
     /// An upcall that the case has no actor for.
@@ -81,6 +87,8 @@ impl Local {
             files: Files::new(plan.stage, &plan.files, helpers)?,
             bell: arenas.bell(),
             desk,
+            called: false,
+            glances: 0,
             callable: Vec::new(),
             uncalled: None,
             program,
@@ -237,6 +245,7 @@ impl Local {
             Err(Errno::EINTR) => return Ok(()),
             Err(error) => return Err(Lost(format!("the stage could not listen: {error}"))),
         };
+        self.called |= ready.len() > listening.len() && ready.last() == Some(&true);
         for (player, ready) in listening.iter_mut().zip(ready) {
             if ready {
                 player.hear()?;
@@ -248,7 +257,9 @@ impl Local {
     /// Deals with everything that actors have said and with every task that was about to end.
     /// Gives how long it is worth to wait for the next word: after one, not before its listener has looked.
     fn attend(&mut self) -> Result<Duration, Lost> {
-        self.receive_upcalls()?;
+        if std::mem::take(&mut self.called) {
+            self.receive_upcalls()?;
+        }
         let names: Vec<String> = self.players.keys().cloned().collect();
         let mut pause = SLICE;
         for name in &names {
@@ -257,6 +268,7 @@ impl Local {
                 pause = Duration::ZERO;
             }
         }
+        let mut glances = 0;
         for name in &names {
             match self.player(name)?.pending {
                 Some(Pending::Exit { .. }) => self.follow_exit(name)?,
@@ -264,8 +276,10 @@ impl Local {
                 Some(Pending::Connection { .. }) => self.follow_connection(name)?,
                 _ => continue,
             }
-            pause = pause.min(GLANCE);
+            pause = pause.min(GLANCE * (1 << self.glances));
+            glances = GLANCES.min(self.glances + 1);
         }
+        self.glances = glances;
         Ok(pause)
     }
 
