@@ -163,6 +163,9 @@ impl Mailbox {
     }
 }
 
+// Not FUTEX_PRIVATE_FLAG, although all is private: from Linux 6.17 to 6.19 who sleeps so is woken no more once a process that
+// shares the memory has started a thread, because such futexes then move to a table of their own, without their sleepers.
+
 /// Sleeps while the word has this value, or until it is woken, or so long.
 fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
     let limit = limit.map(|limit| libc::timespec {
@@ -170,21 +173,16 @@ fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
         tv_nsec: limit.subsec_nanos().into(),
     });
     let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
-    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    let args = [word.as_ptr() as usize, libc::FUTEX_WAIT as usize, value as usize, limit as usize, 0, 0];
     // SAFETY: word and limit outlive the call.
-    unsafe {
-        syscall(
-            libc::SYS_futex as usize,
-            [word.as_ptr() as usize, operation as usize, value as usize, limit as usize, 0, 0],
-        );
-    }
+    unsafe { syscall(libc::SYS_futex as usize, args) };
 }
 
 /// Wakes who sleeps on the word.
 fn wake(word: &AtomicU32) {
-    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    let args = [word.as_ptr() as usize, libc::FUTEX_WAKE as usize, 1, 0, 0, 0];
     // SAFETY: the word outlives the call.
-    unsafe { syscall(libc::SYS_futex as usize, [word.as_ptr() as usize, operation as usize, 1, 0, 0, 0]) };
+    unsafe { syscall(libc::SYS_futex as usize, args) };
 }
 
 const _: () = assert!(offset_of!(Words, turn) == 0, "aligned as the arena is");
