@@ -1,5 +1,8 @@
 //! One actor as the stage sees it: its channel, what it is doing, what became of it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
@@ -240,7 +243,7 @@ impl Player {
         }
     }
 
-    /// The next whole answer of those that have arrived.
+    /// The next whole answer of those that have arrived; of its mailbox only as long as it lives.
     pub(super) fn take(&mut self) -> Result<Option<Answer>, Lost> {
         let nonsense = |what| Lost(format!("an actor spoke nonsense: {what}"));
         while let Some(answer) = Answer::take(&mut self.incoming).map_err(nonsense)? {
@@ -248,7 +251,8 @@ impl Player {
                 return Ok(Some(answer));
             }
         }
-        let Some(mailbox) = &self.mailbox else { return Ok(None) };
+        // Who was killed with an answer on its lips has not given it.
+        let Some(mailbox) = self.mailbox.as_ref().filter(|_| self.life.is_alive()) else { return Ok(None) };
         let answer = mailbox.take().map_err(nonsense)?;
         if answer.is_some()
             && let Some(next) = self.outgoing.pop_front()
