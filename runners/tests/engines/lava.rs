@@ -38,7 +38,8 @@ fn cases() -> Result<tempfile::TempDir, Failed> {
         "request/helper-arguments",
         "permission/root-of-the-machine",
     ];
-    const BROKEN: &str = "actors: {alice: {uid: 1000}}\nsteps:\n  - alice: prctl(22, 1) = 0\n";
+    const BROKEN: &str =
+        "actors: {alice: {uid: 1000}}\nsteps:\n  - alice: prctl(22, 1) = 0\n  - alice: getuid() = 1000\n";
     const WRONG: &str = "actors: {alice: {uid: 1000}}\nsteps:\n  - alice: getuid() = 7\n";
     const NEVER: &str = "needs: [key-notifications]\nactors: {a: {uid: 0}}\nsteps:\n  - a: getuid() = 0\n";
     const SLOW: &str = "actors: {a: {uid: 0}}\nsteps:\n  - a: nanosleep(3000) = ok\n";
