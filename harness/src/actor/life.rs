@@ -1,6 +1,6 @@
 //! The life of an actor: birth, the loop of requests and answers, and the programs that it runs.
 //!
-//! With [`super::turn`] the only file that creates processes, and with that and [`super::sys`] the only place of
+//! With [`super::turn`] the only file that creates processes, and with that, [`super::mailbox`] and [`super::sys`] the only place of
 //! `unsafe`. In the loop nothing allocates, panics or uses libc: see the module above.
 #![expect(unsafe_code, reason = "creates processes and works on raw memory that is shared with them")]
 

@@ -1,6 +1,6 @@
 //! The bare system calls, and the memory that they read and write.
 //!
-//! With [`super::life`] the only place of `unsafe`. Nothing here knows what a call is for.
+//! With [`super::life`], [`super::mailbox`] and [`super::turn`] the only place of `unsafe`. Nothing here knows what a call is for.
 #![expect(unsafe_code, reason = "bare system calls and mapped memory")]
 
 use std::arch::asm;
