@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -80,9 +82,13 @@ pub fn serve(
             worker
         }
     };
+    let mut has_played = false;
     loop {
         match orders.receive(None) {
             Ok(Order::Play(plan)) => {
+                if lends && !mem::replace(&mut has_played, true) {
+                    reseed();
+                }
                 // Namespaces take longer to go than to come: neither the coordinator nor the next case waits for
                 // those of a stage that has reported.
                 let Played { record, sound } = worker.play(&plan, orders.descriptor())?;
@@ -105,6 +111,16 @@ pub fn serve(
             }
             Err(damage) => return Err(damage),
         }
+    }
+}
+
+/// Has the kernel make random numbers of its own: of machines that are copies, all would have the same serial numbers of
+/// keys. Before Linux 4.14 they do.
+fn reseed() {
+    /// Of linux/random.h.
+    const RNDRESEEDCRNG: i64 = 0x5207;
+    if let Ok(random) = File::open("/dev/urandom") {
+        let _ = sys::plain(libc::SYS_ioctl, &[random.as_raw_fd().into(), RNDRESEEDCRNG]);
     }
 }
 

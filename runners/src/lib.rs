@@ -24,7 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness::case::Version;
+use harness::target::Target;
 use harness::wire::shared::Memory;
+use serde::{Deserialize, Serialize};
 
 use console::Complaint;
 
@@ -55,10 +57,29 @@ pub trait Runner: Send + Sync {
         false
     }
 
+    /// A worker that an earlier run has greeted, if one was kept, as the runner of its copies.
+    fn recall(&self) -> Option<(Box<dyn Runner>, Greeted)> {
+        None
+    }
+
+    /// Keeps for later runs what workers are copies of, if that can be.
+    fn keep(&self, _greeted: &Greeted) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What the target implements, if somebody knows better than the worker can.
     fn implementation(&self) -> Option<&Implementation> {
         None
     }
+}
+
+/// What is known of a worker that was greeted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Greeted {
+    /// The mark of its frames.
+    pub token: String,
+    /// What it has said of its target.
+    pub target: Target,
 }
 
 /// What a target implements: the name, and a version where there is one to know.

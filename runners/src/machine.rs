@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -67,10 +67,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// If it can be found. Whoever guards it would only say that it could not be started.
-    fn is_installed(&self) -> bool {
-        std::env::var_os("PATH")
-            .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(self.file).is_file()))
+    /// Where it is. Whoever guards it would only say that it could not be started.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|folder| folder.join(self.file)).find(|file| file.is_file())
     }
 }
 
@@ -167,7 +167,7 @@ impl Process {
         mut descriptors: Vec<FdMapping>,
     ) -> io::Result<Process> {
         let Program { file, package, .. } = about;
-        if !about.is_installed() {
+        if about.place().is_none() {
             return Err(io::Error::other(format!(
                 "{file} is not installed: it is in Debian's package {package}"
             )));

@@ -98,6 +98,20 @@ impl Pool {
         programs: BTreeSet<String>,
         stop: Arc<Stop>,
     ) -> Result<Pool, Unstarted> {
+        let mut notes = Vec::new();
+        if let Some((runner_of_copies, greeted)) = runner.recall() {
+            let (template, target) = Template::recalled(runner_of_copies, greeted);
+            match Remote::copy(&template, &stop) {
+                Ok(remote) => {
+                    let mut pool = Pool::of(runner, programs, stop, target);
+                    pool.template = Some(template);
+                    locked(&pool.idle).push(remote);
+                    return Ok(pool);
+                }
+                Err(_) if stop.is_asked() => return Err(Unstarted::Stopped),
+                Err(why) => notes.push(format!("the guest of an earlier run does not go on: {why}")),
+            }
+        }
         let (begun, mut failures) = (Instant::now(), 0);
         let (first, target) = loop {
             match Remote::start(&*runner, &programs, &stop) {
@@ -108,28 +122,39 @@ impl Pool {
                 Err(unstarted) => return Err(unstarted),
             }
         };
-        let mut notes = Vec::new();
-        let (mut idle, mut template) = (Vec::new(), None);
-        match runner.can_copy() {
+        let mut pool = Pool::of(runner, programs, stop, target);
+        pool.notes = notes;
+        match pool.runner.can_copy() {
             true => match first.freeze() {
-                Ok(frozen) => template = Some(frozen),
-                Err(why) => notes.push(format!("each machine is booted, because none can be copied: {why}")),
+                Ok(frozen) => {
+                    if let Err(why) = frozen.keep(&pool.target) {
+                        pool.notes.push(format!("later runs will have to boot again: {why}"));
+                    }
+                    pool.template = Some(frozen);
+                }
+                Err(why) => {
+                    pool.notes.push(format!("each machine is booted, because none can be copied: {why}"));
+                }
             },
-            false => idle.push(first),
+            false => locked(&pool.idle).push(first),
         }
-        let (idle, failures) = (Mutex::new(idle), Mutex::new((0, String::new())));
-        Ok(Pool {
+        Ok(pool)
+    }
+
+    /// Without any worker.
+    fn of(runner: Box<dyn Runner>, programs: BTreeSet<String>, stop: Arc<Stop>, target: Target) -> Pool {
+        Pool {
             runner,
             programs,
             stop,
             target,
-            template,
-            idle,
-            failures,
+            template: None,
+            idle: Mutex::default(),
+            failures: Mutex::default(),
             holding: Mutex::new(0),
             fresh: false,
-            notes,
-        })
+            notes: Vec::new(),
+        }
     }
 
     /// What should be known about how workers are made here.

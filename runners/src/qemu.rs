@@ -1,15 +1,17 @@
 //! Any kernel: workers are virtual machines of QEMU that boot it, with `skc` as their process 1.
 //!
 //! A kernel is booted once, its guest is greeted and then saved; each worker is a copy of that. The copies share the memory that none of them has written to. Where QEMU
-//! cannot do that, each worker is booted.
+//! cannot do that, each worker is booted. A guest whose time is what it executes is also kept for later runs.
 
 pub mod accelerator;
 mod clock;
 pub mod command;
+pub mod kept;
 mod monitor;
 mod process;
 mod snapshot;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -23,13 +25,16 @@ use vm_images::unpack::unpack;
 
 use self::accelerator::Accelerator;
 use self::command::{Machine, Memory, SHARING};
-use self::process::{Files, Process};
+use self::kept::{About, Kept, Origin};
+use self::process::{Files, Process, QEMU};
 use self::snapshot::Snapshot;
 use crate::interrupt::Stop;
 use crate::machine::{self, Unready, in_memory, link};
 use crate::remote::Unstarted;
-use crate::{Link, Runner};
+use crate::{Greeted, Link, Runner};
 
+/// What is wrong with KVM where it can be opened.
+const HANGS: &str = "no guest gets ready with /dev/kvm here";
 /// What is lost with a kernel whose console does not come here.
 const DEAF: &str = "the kernel prints nothing on its serial console (CONFIG_SERIAL_8250_CONSOLE, console=): \
                     if it complains, that is not seen";
@@ -50,7 +55,17 @@ pub struct Qemu {
     plan: Arc<Plan>,
     /// The first of them, which was booted to see what can execute guests.
     first: Mutex<Option<Booted>>,
+    /// A guest of an earlier run instead, with what that greeted it with.
+    recalled: Mutex<Option<(Copies, Greeted)>>,
     notes: Vec<String>,
+}
+
+/// How guests of earlier runs are used, and kept for later ones.
+pub struct Keeping<'k> {
+    /// Where they are.
+    pub kept: Kept,
+    /// What workers are greeted with.
+    pub programs: &'k BTreeSet<String>,
 }
 
 /// How machines are made.
@@ -62,11 +77,13 @@ struct Plan {
     /// How long a boot may take.
     patience: Duration,
     stop: Arc<Stop>,
+    /// Where guests are kept, and under which key those that come of this plan.
+    place: Option<(Kept, String)>,
 }
 
 impl Qemu {
-    /// Boots the kernel up to where its guest waits for orders, which may take so long. What is in its image is unpacked
-    /// first unless it is given.
+    /// Boots the kernel up to where its guest waits for orders, which may take so long, unless a guest of an earlier run is
+    /// kept. What is in its image is unpacked first unless it is given.
     pub fn boot(
         mut machine: Machine,
         given: Option<File>,
@@ -74,22 +91,43 @@ impl Qemu {
         initramfs: &[u8],
         patience: Duration,
         stop: Arc<Stop>,
+        keeping: Option<Keeping<'_>>,
     ) -> Result<Qemu, Unstarted> {
         let failed = |error: io::Error| Unstarted::Failed(error.to_string());
-        let initramfs = in_memory(initramfs).map_err(failed)?;
+        let packed = initramfs;
+        let initramfs = in_memory(packed).map_err(failed)?;
         let kernel = match given {
             None if wish != Wish::Kvm => unpacked(&machine.kernel).map_err(failed)?,
             given => given,
         };
         machine.unpacked = kernel.is_some();
-        let mut plan = Plan { machine, initramfs, kernel, patience, stop };
+        let mut plan = Plan { machine, initramfs, kernel, patience, stop, place: None };
         let mut notes = Vec::new();
+        if let Some(keeping) = keeping {
+            plan.place = plan.key(packed, keeping.programs).map(|key| (keeping.kept, key));
+            if let Some((snapshot, about)) = plan.recall(wish, &mut notes) {
+                return Ok(Qemu::recalled(plan, snapshot, about, notes));
+            }
+        }
         let booted = plan.boot_first(wish, &mut notes)?;
         plan.machine.shares = booted.shared.is_some();
         if !booted.process.machine.heard {
             notes.push(DEAF.into());
         }
-        Ok(Qemu { plan: Arc::new(plan), first: Mutex::new(Some(booted)), notes })
+        let first = Mutex::new(Some(booted));
+        Ok(Qemu { plan: Arc::new(plan), first, recalled: Mutex::default(), notes })
+    }
+
+    /// With a guest of an earlier run.
+    fn recalled(mut plan: Plan, snapshot: Snapshot, about: About, mut notes: Vec<String>) -> Qemu {
+        plan.machine.shares = about.has_device;
+        if !about.heard {
+            notes.push(DEAF.into());
+        }
+        let plan = Arc::new(plan);
+        let copies = Copies { plan: Arc::clone(&plan), snapshot, shares: about.shares, heard: about.heard };
+        let recalled = Mutex::new(Some((copies, about.greeted)));
+        Qemu { plan, first: Mutex::default(), recalled, notes }
     }
 
     /// What executes the guests.
@@ -103,14 +141,47 @@ impl Qemu {
     }
 }
 
+/// What comes of that.
+const SLOW: &str = "so QEMU translates (TCG), which is slower";
+
 impl Plan {
+    /// The key of the guests that come of this plan where QEMU translates them. `None` where they depend on more than what is
+    /// in it: on the clock of the machine that they were booted on.
+    fn key(&self, initramfs: &[u8], programs: &BTreeSet<String>) -> Option<String> {
+        let machine = Machine { accelerator: Accelerator::Tcg, ..self.machine.clone() };
+        let words = [machine.arguments(Memory::Shared, false), machine.arguments(Memory::Copied, true)];
+        let origin = Origin {
+            kernel: &machine.kernel,
+            initramfs,
+            program: &QEMU.place()?,
+            words: [&words[0], &words[1]],
+            programs,
+        };
+        machine.leaps().then(|| origin.key().ok()).flatten()
+    }
+
+    /// A guest of an earlier run, if QEMU is to translate and one is kept.
+    fn recall(&mut self, wish: Wish, notes: &mut Vec<String>) -> Option<(Snapshot, About)> {
+        let (kept, key) = self.place.as_ref()?;
+        let note = match (wish, accelerator::why_not_kvm()) {
+            (Wish::Kvm, _) => return None,
+            (Wish::Tcg, _) => None,
+            (Wish::Auto, Some(why)) => Some(why),
+            (Wish::Auto, None) if kept.is_without_kvm() => Some(HANGS.to_owned()),
+            (Wish::Auto, None) => return None,
+        };
+        let found = kept.take(key)?;
+        notes.extend(note.map(|why| format!("{why}, {SLOW}")));
+        self.machine.accelerator = Accelerator::Tcg;
+        Some(found)
+    }
+
     /// The first boot, which also finds out what can execute guests.
     fn boot_first(&mut self, wish: Wish, notes: &mut Vec<String>) -> Result<Booted, Unstarted> {
         self.machine.accelerator = if wish == Wish::Kvm { Accelerator::Kvm } else { Accelerator::Tcg };
         if wish != Wish::Auto {
             return self.boot_again(None);
         }
-        const SLOW: &str = "so QEMU translates (TCG), which is slower";
         if let Some(why) = accelerator::why_not_kvm() {
             notes.push(format!("{why}, {SLOW}"));
             return self.boot_again(None);
@@ -121,7 +192,11 @@ impl Plan {
         });
         self.machine.accelerator = winner;
         if winner == Accelerator::Tcg {
-            notes.push(format!("no guest gets ready with /dev/kvm here, {SLOW}"));
+            notes.push(format!("{HANGS}, {SLOW}"));
+            if let (Ok(_), Some((kept, _))) = (&booted, &self.place) {
+                // The next run then finds it out by itself.
+                let _ = kept.note_without_kvm();
+            }
         }
         match booted {
             Ok(booted) => Ok(booted),
@@ -184,11 +259,11 @@ impl Runner for Qemu {
         let first = self.first.lock().ok().and_then(|mut first| first.take());
         let booted = first.map_or_else(|| self.plan.boot_again(None), Ok).map_err(machine::unstarted)?;
         let Booted { process: Process { machine, monitor }, memory, shared } = booted;
-        let (plan, shares) = (Arc::clone(&self.plan), machine.shares);
+        let (plan, shares, heard) = (Arc::clone(&self.plan), machine.shares, machine.heard);
         let copier = move |machine| -> io::Result<Box<dyn Runner>> {
             let process = Process { machine, monitor };
             let snapshot = Snapshot::take(process, memory, plan.machine.leaps())?;
-            Ok(Box::new(Copies { snapshot, plan, shares }))
+            Ok(Box::new(Copies { snapshot, plan, shares, heard }))
         };
         link(machine, sharing(shared.filter(|_| shares)), Some(Box::new(copier)))
     }
@@ -208,6 +283,11 @@ impl Runner for Qemu {
     fn can_copy(&self) -> bool {
         true
     }
+
+    fn recall(&self) -> Option<(Box<dyn Runner>, Greeted)> {
+        let (copies, greeted) = self.recalled.lock().ok()?.take()?;
+        Some((Box::new(copies), greeted))
+    }
 }
 
 /// Copies of one machine.
@@ -216,13 +296,15 @@ struct Copies {
     snapshot: Snapshot,
     /// If the guest has found the memory that it is to share.
     shares: bool,
+    /// If what its kernel prints is known to be heard.
+    heard: bool,
 }
 
 impl Runner for Copies {
     fn start(&self) -> io::Result<Link> {
         let words = self.plan.machine.arguments(Memory::Copied, true);
         let shared = self.plan.machine.shares.then(shared_memory).transpose()?;
-        let files = self.plan.files(self.snapshot.memory(), shared.as_ref());
+        let files = self.plan.files(&self.snapshot.memory, shared.as_ref());
         let mut process = Process::start(&words, &files)?;
         self.snapshot.restore(&mut process)?;
         link(process.machine, sharing(shared.filter(|_| self.shares)), None)
@@ -238,6 +320,14 @@ impl Runner for Copies {
 
     fn has_machines(&self) -> bool {
         true
+    }
+
+    fn keep(&self, greeted: &Greeted) -> io::Result<()> {
+        let Plan { machine, place, .. } = &*self.plan;
+        let Some((kept, key)) = place.as_ref().filter(|_| machine.leaps()) else { return Ok(()) };
+        let (greeted, has_device) = (greeted.clone(), machine.shares);
+        let about = About { greeted, has_device, shares: self.shares, heard: self.heard };
+        kept.put(key, &self.snapshot, &about)
     }
 }
 

@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::console::Complaint;
 use crate::interrupt::Stop;
-use crate::{Life, Link, Runner};
+use crate::{Greeted, Life, Link, Runner};
 
 /// How long a worker may take for its first word.
 const GREETING: Duration = Duration::from_secs(30);
@@ -49,6 +49,16 @@ pub struct Template {
 }
 
 impl Template {
+    /// A worker that an earlier run has greeted, and what it is on.
+    pub fn recalled(runner: Box<dyn Runner>, greeted: Greeted) -> (Template, Target) {
+        (Template { runner, token: greeted.token }, greeted.target)
+    }
+
+    /// Keeps it for later runs where the runner can.
+    pub fn keep(&self, target: &Target) -> io::Result<()> {
+        self.runner.keep(&Greeted { token: self.token.clone(), target: target.clone() })
+    }
+
     /// How many copies to let play at a time.
     pub fn jobs(&self) -> usize {
         self.runner.jobs()

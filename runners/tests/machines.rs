@@ -4,6 +4,7 @@
 //! ignored with the reason. Those with deliberate faults are played on the kernel that `tests/faults` tells
 //! how to build: it is called `faults`, or what SKC_FAULTS says.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
             run.says("not tested")?;
             run.ends(3, "1 of 2 kernels as expected, 1 not tested")
         }),
+        machine("a_kernel_is_booted_once_for_all_runs", booted_once),
         machine("a_machine_that_cannot_be_saved", || {
             // A device whose state QEMU does not know how to save.
             let wrapper = Wrapper::new("MORE='-device nvme,serial=none'")?;
@@ -282,7 +284,8 @@ impl Wrapper {
 
     fn command(&self, args: &[&str]) -> Command {
         let path = format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap_or_default());
-        let mut command = skc(args);
+        // It comes to nobody else, so no guest of its is worth keeping.
+        let mut command = skc(&[args, &["--cold-boot"]].concat());
         command.env("PATH", path);
         command
     }
@@ -368,6 +371,39 @@ steps:
     match copies == machines {
         true => Ok(()),
         false => Err(format!("{copies} machines played, and not {machines}").into()),
+    }
+}
+
+/// A guest goes on in later runs, each of which has keys of its own; where it is damaged or not wanted, another is booted.
+fn booted_once() -> Result<(), Failed> {
+    let wrapper = Wrapper::new("case \" $* \" in *' -incoming '*) ;; *) echo >>$HERE/boots;; esac")?;
+    let kernel = fetched().ok_or("a kernel that was fetched has no path")?;
+    let here = wrapper.folder.path();
+    let (cache, report) = (here.join("cache"), here.join("report"));
+    let mut serials = BTreeSet::new();
+    let mut boots_by = |more: &[&str]| -> Result<usize, Failed> {
+        let before = fs::read_to_string(here.join("boots")).unwrap_or_default().lines().count();
+        let args = ["--accel", "tcg", "--kernel", &kernel, CASE, "--report"];
+        let mut command =
+            skc(&[&args[..], &[report.to_str().ok_or("a path that is no text")?], more].concat());
+        let path = format!("{}:{}", here.display(), std::env::var("PATH")?);
+        Run::of(command.env("PATH", path).env("SKC_CACHE", &cache)).ends(0, "1 passed")?;
+        let records = fs::read_to_string(report.join("records.jsonl"))?;
+        let record: Value = serde_json::from_str(records.lines().nth(1).ok_or("no record")?)?;
+        serials.insert(record["case"]["steps"][0]["observed"]["text"].to_string());
+        fs::remove_dir_all(&report)?;
+        Ok(fs::read_to_string(here.join("boots"))?.lines().count() - before)
+    };
+    let mut came = vec![boots_by(&[])?, boots_by(&[])?, boots_by(&["--cold-boot"])?];
+    came.extend([boots_by(&["--append", "nosmp"])?, boots_by(&["--append", "nosmp"])?]);
+    for guest in fs::read_dir(cache.join("guests"))? {
+        let guest = fs::File::options().write(true).open(guest?.path())?;
+        guest.set_len(guest.metadata()?.len() - 1)?;
+    }
+    came.extend([boots_by(&[])?, boots_by(&[])?]);
+    match (came.as_slice(), serials.len()) {
+        ([1, 0, 1, 1, 0, 1, 0], 7) => Ok(()),
+        (came, serials) => Err(format!("boots: {came:?}, and {serials} serial numbers of 7").into()),
     }
 }
 
@@ -463,8 +499,10 @@ fn machines_that_are_killed() -> Result<(), Failed> {
 
 fn nothing_is_left() -> Result<(), Failed> {
     let mark = tempfile::tempdir()?;
-    for wait in [300, 1500, 6000] {
-        let mut child = skc(&["--accel", "tcg", "--kernel", NEW])
+    let cold = [300, 1500, 6000].map(|wait| (wait, &["--cold-boot"][..]));
+    let recalled = [300, 1500].map(|wait| (wait, &[][..]));
+    for (wait, more) in cold.into_iter().chain(recalled) {
+        let mut child = skc(&[&["--accel", "tcg", "--kernel", NEW], more].concat())
             .env("SKC_TEST_MARK", mark.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

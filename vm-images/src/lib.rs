@@ -23,7 +23,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use reference::resolve;
-pub use store::Store;
+pub use store::{Store, sha256};
 
 /// A kernel that can be started.
 #[derive(Clone, Debug, PartialEq, Eq)]

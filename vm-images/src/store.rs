@@ -4,6 +4,7 @@
 //! ```text
 //! kernels/NAME/VERSION-DIGEST/{vmlinuz,vmlinux,config,kernel.json}
 //! packages/NAME_VERSION_DIGEST.deb
+//! guests/                     what others keep of kernels that were booted
 //! apt/SUITE/                  what apt knows of a suite
 //! tmp/                        what is being made; what a killed process left is swept
 //! ```
@@ -29,6 +30,7 @@ const RECORD: &str = "kernel.json";
 /// What is in the image.
 const UNPACKED: &str = "vmlinux";
 const KERNELS: &str = "kernels";
+const GUESTS: &str = "guests";
 
 /// Where kernels are kept and where they come from.
 #[derive(Clone, Debug)]
@@ -156,6 +158,11 @@ impl Store {
         &self.settings.root
     }
 
+    /// The folder for guests that were booted, which need not be there yet.
+    pub fn guests(&self) -> PathBuf {
+        self.root().join(GUESTS)
+    }
+
     /// A folder to make something in.
     pub fn scratch(&self) -> Result<Scratch, Error> {
         Scratch::new(&self.root().join("tmp"))
@@ -277,7 +284,7 @@ impl Store {
 
     /// Removes all that is here, and also what apt knows.
     pub fn clear(&self) -> Result<(), Error> {
-        for folder in ["kernels", "packages", "apt"] {
+        for folder in ["kernels", "packages", "apt", GUESTS] {
             self.discard(&self.root().join(folder))?;
         }
         Ok(())

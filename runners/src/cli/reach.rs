@@ -33,6 +33,9 @@ pub(super) struct Targets {
     /// How long a boot may take; emulated, beside other work, it takes ten times as long as alone
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
     pub(super) boot_timeout: Duration,
+    /// Boot each kernel, though an earlier run may have kept its guest as it was after the boot
+    #[arg(long, requires = "kernel")]
+    pub(super) cold_boot: bool,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t = Wish::Auto)]
     pub(super) accel: Wish,

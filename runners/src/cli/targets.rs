@@ -13,7 +13,8 @@ use runners::local::Local;
 use runners::pool::Pool;
 use runners::qemu::accelerator::Accelerator;
 use runners::qemu::command::Machine;
-use runners::qemu::{Qemu, Wish};
+use runners::qemu::kept::Kept;
+use runners::qemu::{Keeping, Qemu, Wish};
 use runners::remote::Unstarted;
 use runners::uml::Uml;
 use vm_images::initramfs::{Extra, initramfs};
@@ -200,7 +201,10 @@ impl<'a> Opener<'a> {
         let wish = self.found.get().copied().unwrap_or(self.args.accel);
         let unpacked = kernel.unpacked.as_ref().map(File::open).transpose().map_err(trouble)?;
         let (limit, stop) = (self.args.boot_timeout, Arc::clone(&self.stop));
-        let qemu = Qemu::boot(machine, unpacked, wish, &initramfs, limit, stop)?;
+        let kept =
+            Store::of_user().ok().filter(|_| !self.args.cold_boot).map(|store| Kept::new(store.guests()));
+        let keeping = kept.map(|kept| Keeping { kept, programs: &self.programs });
+        let qemu = Qemu::boot(machine, unpacked, wish, &initramfs, limit, stop, keeping)?;
         let found = if qemu.accelerator() == Accelerator::Kvm { Wish::Kvm } else { Wish::Tcg };
         let _ = self.found.set(found);
         qemu.notes().iter().for_each(|note| self.terminal.note(note));

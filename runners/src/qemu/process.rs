@@ -13,7 +13,7 @@ use super::monitor::Monitor;
 use crate::machine::{self, Program};
 
 /// The program.
-static QEMU: Program = Program {
+pub(super) static QEMU: Program = Program {
     file: "qemu-system-x86_64",
     name: "QEMU",
     package: "qemu-system-x86",

@@ -2,7 +2,7 @@
 //!
 //! Its memory is one file, which the copies map privately; its state is another, of some hundred KiB,
 //! in the format of QEMU's migration. Both are files in memory without a name, which go with the last
-//! process that holds them.
+//! process that holds them. How they come to a disk and back is in `kept`.
 
 use std::fs::File;
 use std::io;
@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::count_from_here;
@@ -26,8 +27,14 @@ const QUIT: Duration = Duration::from_secs(5);
 
 /// A saved guest.
 pub(super) struct Snapshot {
-    memory: File,
-    state: File,
+    pub(super) memory: File,
+    pub(super) state: File,
+    pub(super) way: Way,
+}
+
+/// What restoring takes beside the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Way {
     by: By,
     /// Where in the guest's physical memory that lies which it shares, if it has a device for that.
     shared: Option<u64>,
@@ -57,12 +64,7 @@ impl Snapshot {
         if counts {
             count_from_here(&mut state)?;
         }
-        Ok(Snapshot { memory, state, by, shared })
-    }
-
-    /// The memory, for a process that is to be a copy.
-    pub(super) fn memory(&self) -> &File {
-        &self.memory
+        Ok(Snapshot { memory, state, way: Way { by, shared } })
     }
 
     /// Makes a process that waits for a state a copy of the guest, and lets it run.
@@ -72,10 +74,10 @@ impl Snapshot {
         let monitor = &mut process.monitor;
         monitor.greet()?;
         leave_memory_alone(monitor)?;
-        if let Some(address) = self.shared {
+        if let Some(address) = self.way.shared {
             map_shared(monitor, address)?;
         }
-        self.by.give(monitor, "migrate-incoming", &state)?;
+        self.way.by.give(monitor, "migrate-incoming", &state)?;
         monitor.until("query-status", |answer| match answer["status"].as_str() {
             Some("paused" | "postmigrate" | "running") => Ok(true),
             Some("inmigrate") => Ok(false),
@@ -86,7 +88,7 @@ impl Snapshot {
 }
 
 /// How QEMU takes the file of the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum By {
     /// As a descriptor, which those since 11 take for a socket or pipe alone.
     Descriptor,
