@@ -98,19 +98,11 @@ impl Pool {
         programs: BTreeSet<String>,
         stop: Arc<Stop>,
     ) -> Result<Pool, Unstarted> {
-        let mut notes = Vec::new();
-        if let Some((runner_of_copies, greeted)) = runner.recall() {
-            let (template, target) = Template::recalled(runner_of_copies, greeted);
-            match Remote::copy(&template, &stop) {
-                Ok(remote) => {
-                    let mut pool = Pool::of(runner, programs, stop, target);
-                    pool.template = Some(template);
-                    locked(&pool.idle).push(remote);
-                    return Ok(pool);
-                }
-                Err(_) if stop.is_asked() => return Err(Unstarted::Stopped),
-                Err(why) => notes.push(format!("the guest of an earlier run does not go on: {why}")),
-            }
+        if let Some((copies, greeted)) = runner.recall() {
+            let (template, target) = Template::recalled(copies, greeted);
+            let mut pool = Pool::of(runner, programs, stop, target);
+            pool.template = Some(template);
+            return Ok(pool);
         }
         let (begun, mut failures) = (Instant::now(), 0);
         let (first, target) = loop {
@@ -123,7 +115,6 @@ impl Pool {
             }
         };
         let mut pool = Pool::of(runner, programs, stop, target);
-        pool.notes = notes;
         match pool.runner.can_copy() {
             true => match first.freeze() {
                 Ok(frozen) => {

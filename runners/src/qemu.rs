@@ -27,7 +27,7 @@ use self::accelerator::Accelerator;
 use self::command::{Machine, Memory, SHARING};
 use self::kept::{About, Kept, Origin};
 use self::process::{Files, Process, QEMU};
-use self::snapshot::Snapshot;
+use self::snapshot::{Snapshot, go_on};
 use crate::interrupt::Stop;
 use crate::machine::{self, Unready, in_memory, link};
 use crate::remote::Unstarted;
@@ -106,7 +106,12 @@ impl Qemu {
         if let Some(keeping) = keeping {
             plan.place = plan.key(packed, keeping.programs).map(|key| (keeping.kept, key));
             if let Some((snapshot, about)) = plan.recall(wish, &mut notes) {
-                return Ok(Qemu::recalled(plan, snapshot, about, notes));
+                plan.machine.shares = about.has_device;
+                match plan.restored(&snapshot) {
+                    Ok(first) => return Ok(Qemu::recalled(plan, snapshot, first, about, notes)),
+                    Err(why) => notes.push(format!("the guest of an earlier run does not go on: {why}")),
+                }
+                plan.machine.shares = true;
             }
         }
         let booted = plan.boot_first(wish, &mut notes)?;
@@ -119,14 +124,21 @@ impl Qemu {
     }
 
     /// With a guest of an earlier run.
-    fn recalled(mut plan: Plan, snapshot: Snapshot, about: About, mut notes: Vec<String>) -> Qemu {
-        plan.machine.shares = about.has_device;
+    fn recalled(
+        plan: Plan,
+        snapshot: Snapshot,
+        first: Restored,
+        about: About,
+        mut notes: Vec<String>,
+    ) -> Qemu {
         if !about.heard {
             notes.push(DEAF.into());
         }
         let plan = Arc::new(plan);
-        let copies = Copies { plan: Arc::clone(&plan), snapshot, shares: about.shares, heard: about.heard };
-        let recalled = Mutex::new(Some((copies, about.greeted)));
+        let About { greeted, shares, heard, .. } = about;
+        let copies =
+            Copies { plan: Arc::clone(&plan), snapshot, first: Mutex::new(Some(first)), shares, heard };
+        let recalled = Mutex::new(Some((copies, greeted)));
         Qemu { plan, first: Mutex::default(), recalled, notes }
     }
 
@@ -174,6 +186,15 @@ impl Plan {
         notes.extend(note.map(|why| format!("{why}, {SLOW}")));
         self.machine.accelerator = Accelerator::Tcg;
         Some(found)
+    }
+
+    /// A copy that stands still.
+    fn restored(&self, snapshot: &Snapshot) -> io::Result<Restored> {
+        let words = self.machine.arguments(Memory::Copied, true);
+        let shared = self.machine.shares.then(shared_memory).transpose()?;
+        let mut process = Process::start(&words, &self.files(&snapshot.memory, shared.as_ref()))?;
+        snapshot.restore(&mut process)?;
+        Ok(Restored { process, shared })
     }
 
     /// The first boot, which also finds out what can execute guests.
@@ -236,6 +257,13 @@ struct Booted {
     shared: Option<File>,
 }
 
+/// A copy of a guest that stands still.
+struct Restored {
+    process: Process,
+    /// What it shares with its coordinator.
+    shared: Option<File>,
+}
+
 /// What is shared, as the coordinator sees it.
 fn sharing(shared: Option<File>) -> Option<Arc<dyn shared::Memory>> {
     shared.map(|file| Arc::new(file) as _)
@@ -263,7 +291,7 @@ impl Runner for Qemu {
         let copier = move |machine| -> io::Result<Box<dyn Runner>> {
             let process = Process { machine, monitor };
             let snapshot = Snapshot::take(process, memory, plan.machine.leaps())?;
-            Ok(Box::new(Copies { snapshot, plan, shares, heard }))
+            Ok(Box::new(Copies { snapshot, plan, first: Mutex::default(), shares, heard }))
         };
         link(machine, sharing(shared.filter(|_| shares)), Some(Box::new(copier)))
     }
@@ -294,6 +322,9 @@ impl Runner for Qemu {
 struct Copies {
     plan: Arc<Plan>,
     snapshot: Snapshot,
+    /// One of them, by which it was seen that QEMU takes a guest of an earlier run. It stands still: one that waited for an
+    /// order would leap from timer to timer.
+    first: Mutex<Option<Restored>>,
     /// If the guest has found the memory that it is to share.
     shares: bool,
     /// If what its kernel prints is known to be heard.
@@ -302,11 +333,10 @@ struct Copies {
 
 impl Runner for Copies {
     fn start(&self) -> io::Result<Link> {
-        let words = self.plan.machine.arguments(Memory::Copied, true);
-        let shared = self.plan.machine.shares.then(shared_memory).transpose()?;
-        let files = self.plan.files(&self.snapshot.memory, shared.as_ref());
-        let mut process = Process::start(&words, &files)?;
-        self.snapshot.restore(&mut process)?;
+        let first = self.first.lock().ok().and_then(|mut first| first.take());
+        let Restored { mut process, shared } =
+            first.map_or_else(|| self.plan.restored(&self.snapshot), Ok)?;
+        go_on(&mut process)?;
         link(process.machine, sharing(shared.filter(|_| self.shares)), None)
     }
 

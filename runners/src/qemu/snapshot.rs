@@ -67,7 +67,7 @@ impl Snapshot {
         Ok(Snapshot { memory, state, way: Way { by, shared } })
     }
 
-    /// Makes a process that waits for a state a copy of the guest, and lets it run.
+    /// Makes a process that waits for a state a copy of the guest, which stands still.
     pub(super) fn restore(&self, process: &mut Process) -> io::Result<()> {
         // Opened anew, because copies that are made at the same time each read it from its start.
         let state = File::open(format!("/proc/self/fd/{}", self.state.as_raw_fd()))?;
@@ -82,9 +82,13 @@ impl Snapshot {
             Some("paused" | "postmigrate" | "running") => Ok(true),
             Some("inmigrate") => Ok(false),
             other => Err(io::Error::other(format!("a copy of the machine is {other:?} and does not start"))),
-        })?;
-        monitor.execute("cont", json!({})).map(drop)
+        })
     }
+}
+
+/// Lets a copy run.
+pub(super) fn go_on(process: &mut Process) -> io::Result<()> {
+    process.monitor.execute("cont", json!({})).map(drop)
 }
 
 /// How QEMU takes the file of the state.
