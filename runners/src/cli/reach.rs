@@ -33,7 +33,7 @@ pub(super) struct Targets {
     /// How long a boot may take; emulated, beside other work, it takes ten times as long as alone
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
     pub(super) boot_timeout: Duration,
-    /// Boot each kernel, though an earlier run may have kept its guest as it was after the boot
+    /// Boot each kernel, instead of going on where a boot of an earlier run ended, and keep nothing for later ones
     #[arg(long, requires = "kernel")]
     pub(super) cold_boot: bool,
     /// What executes the guest's instructions
