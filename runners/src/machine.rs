@@ -62,7 +62,7 @@ pub(crate) struct Program {
     pub(crate) silence: &'static str,
     /// What it may say itself though nothing is wrong with it.
     pub(crate) harmless: &'static [&'static str],
-    /// What a console says where no boot can succeed, and why it cannot.
+    /// What it or its console says where no boot can succeed, and why it cannot.
     pub(crate) hopeless: &'static [(&'static str, &'static str)],
 }
 
@@ -256,13 +256,13 @@ impl Process {
             Some((_, how)) => format!("{name} {how} before the guest was ready"),
             None => format!("{name} closed the guest's port"),
         };
-        if let Some(line) = self.words().last() {
-            return Unready::Hopeless(format!("{how}: {line}"));
-        }
-        let lines = self.console.news();
-        let known = |(said, _): &&(&str, &str)| lines.iter().any(|line| line.contains(said));
+        let (words, lines) = (self.words(), self.console.news());
+        let known = |(said, _): &&(&str, &str)| words.iter().chain(&lines).any(|line| line.contains(said));
         if let Some((_, why)) = self.about.hopeless.iter().find(known) {
             return Unready::Hopeless(format!("{how}: {why}"));
+        }
+        if let Some(line) = words.last() {
+            return Unready::Hopeless(format!("{how}: {line}"));
         }
         match tail(&lines) {
             Some(tail) => Unready::Failed(format!("{how}; the console ends:{tail}")),

@@ -49,8 +49,12 @@ fn main() -> ExitCode {
             run(&["--kernel", NEW, CASE, "keyctl/show", "keyctl/request-debug", "pam/su"]).ends(0, "qemu")
         }),
         machine("too_little_memory", || {
-            let run = run(&["--kernel", NEW, "--memory", "48", "--boot-timeout", "30s", CASE]);
+            let run = run(&["--kernel", NEW, "--memory", "64", "--boot-timeout", "30s", CASE]);
             run.ends(3, "memory")
+        }),
+        machine("too_little_memory_for_the_programs", || {
+            let run = run(&["--kernel", NEW, "--memory", "16", "--boot-timeout", "30s", CASE]);
+            run.ends(3, "too little memory for what is packed with it: --memory gives more")
         }),
         machine("no_process_1", || {
             // The kernel then looks for a disk, which there is none of.

@@ -22,7 +22,10 @@ pub(super) static QEMU: Program = Program {
               CONFIG_SERIAL_8250_CONSOLE) or be no kernel for this machine",
     // So it says of a guest that will never wake, as one is whose kernel has given up.
     harmless: &["warning: icount sleep disabled and no active timers"],
-    hopeless: &[],
+    hopeless: &[(
+        "initrd is too large",
+        "the guest has too little memory for what is packed with it: --memory gives more",
+    )],
 };
 
 /// The files that a machine is made of.
