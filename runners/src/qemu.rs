@@ -35,6 +35,8 @@ use crate::{Greeted, Link, Runner};
 
 /// What is wrong with KVM where it can be opened.
 const HANGS: &str = "no guest gets ready with /dev/kvm here";
+/// What comes of that.
+const SLOW: &str = "so QEMU translates (TCG), which is slower";
 /// What is lost with a kernel whose console does not come here.
 const DEAF: &str = "the kernel prints nothing on its serial console (CONFIG_SERIAL_8250_CONSOLE, console=): \
                     if it complains, that is not seen";
@@ -106,12 +108,14 @@ impl Qemu {
         if let Some(keeping) = keeping {
             plan.place = plan.key(packed, keeping.programs).map(|key| (keeping.kept, key));
             if let Some((snapshot, about)) = plan.recall(wish, &mut notes) {
+                let asked = plan.machine.clone();
                 plan.machine.shares = about.has_device;
                 match plan.restored(&snapshot) {
                     Ok(first) => return Ok(Qemu::recalled(plan, snapshot, first, about, notes)),
-                    Err(why) => notes.push(format!("the guest of an earlier run does not go on: {why}")),
+                    // What else there is to note is seen again in the boot that follows.
+                    Err(why) => notes = vec![format!("the guest of an earlier run does not go on: {why}")],
                 }
-                plan.machine.shares = true;
+                plan.machine = asked;
             }
         }
         let booted = plan.boot_first(wish, &mut notes)?;
@@ -152,9 +156,6 @@ impl Qemu {
         &self.notes
     }
 }
-
-/// What comes of that.
-const SLOW: &str = "so QEMU translates (TCG), which is slower";
 
 impl Plan {
     /// The key of the guests that come of this plan where QEMU translates them. `None` where they depend on more than what is
@@ -215,7 +216,7 @@ impl Plan {
         if winner == Accelerator::Tcg {
             notes.push(format!("{HANGS}, {SLOW}"));
             if let (Ok(_), Some((kept, _))) = (&booted, &self.place) {
-                // The next run then finds it out by itself.
+                // Without that note each later run would have to boot to find it out.
                 let _ = kept.note_without_kvm();
             }
         }
