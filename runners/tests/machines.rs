@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ const NEW: &str = "debian-6.12";
 const CASE: &str = "join/anonymous";
 /// One that joins a keyring by this name.
 const NAMED: &str = "join/named-new";
+/// How many cases have passed when something happens to a run of more than twice as many.
+const AMID: usize = 20;
 /// How long processes may take to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -268,6 +270,40 @@ impl Run {
     }
 }
 
+/// A run to which something happens meanwhile, however fast it is.
+struct Running {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    text: String,
+}
+
+impl Running {
+    /// Starts a run that is verbose.
+    fn start(mut command: Command) -> Result<Running, Failed> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let output = BufReader::new(child.stdout.take().ok_or("no output")?);
+        Ok(Running { child, output, text: String::new() })
+    }
+
+    /// Waits until so many cases have passed.
+    fn await_passes(&mut self, count: usize) -> Result<(), Failed> {
+        let mut passes = 0;
+        while passes < count {
+            let before = self.text.len();
+            if self.output.read_line(&mut self.text)? == 0 {
+                return Err(format!("the run ended after {passes} passes:\n{}", self.text).into());
+            }
+            passes += usize::from(self.text[before..].starts_with("pass "));
+        }
+        Ok(())
+    }
+
+    fn wait(mut self) -> Result<Run, Failed> {
+        self.output.read_to_string(&mut self.text)?;
+        Ok(Run { code: self.child.wait()?.code(), text: self.text })
+    }
+}
+
 /// A QEMU that does something else first.
 struct Wrapper {
     folder: tempfile::TempDir,
@@ -450,17 +486,14 @@ fn a_panic() -> Result<(), Failed> {
         "1",
         "--order",
         "name",
+        "--verbose",
         "link",
         "possession",
     ];
-    let mut child = wrapper.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let socket = wrapper.folder.path().join("qmp");
-    await_that("QEMU's monitor", Duration::from_secs(100), || socket.exists())?;
-    thread::sleep(Duration::from_millis(1500));
-    inject(&socket)?;
-    let mut text = String::new();
-    child.stdout.take().ok_or("no output")?.read_to_string(&mut text)?;
-    let run = Run { code: child.wait()?.code(), text };
+    let mut running = Running::start(wrapper.command(&args))?;
+    running.await_passes(AMID)?;
+    inject(&wrapper.folder.path().join("qmp"))?;
+    let run = running.wait()?;
     // It does not panic again, and no case is lost.
     run.says("Kernel panic - not syncing: NMI")?;
     run.says("and not when the case was played again")?;
@@ -472,7 +505,6 @@ fn a_panic() -> Result<(), Failed> {
 }
 
 fn inject(socket: &Path) -> Result<(), Failed> {
-    use std::io::{BufRead, BufReader, Write};
     let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     for command in ["qmp_capabilities", "inject-nmi"] {
@@ -486,17 +518,16 @@ fn inject(socket: &Path) -> Result<(), Failed> {
 /// Machines that go away by no fault of the kernel: their cases are broken, and all others play.
 fn machines_that_are_killed() -> Result<(), Failed> {
     let mark = tempfile::tempdir()?;
-    let args = ["--accel", "tcg", "--kernel", NEW, "--jobs", "2", "join"];
-    let mut child =
-        skc(&args).env("SKC_TEST_MARK", mark.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    await_that("two machines", Duration::from_secs(100), || copies(mark.path()).len() == 2)?;
-    thread::sleep(Duration::from_millis(700));
+    let args = ["--accel", "tcg", "--kernel", NEW, "--jobs", "2", "--verbose", "join"];
+    let mut command = skc(&args);
+    command.env("SKC_TEST_MARK", mark.path());
+    let mut running = Running::start(command)?;
+    running.await_passes(AMID)?;
+    await_that("two machines", ENDING, || copies(mark.path()).len() == 2)?;
     for process in copies(mark.path()) {
         kill(Pid::from_raw(process), Signal::SIGKILL)?;
     }
-    let mut text = String::new();
-    child.stdout.take().ok_or("no output")?.read_to_string(&mut text)?;
-    let run = Run { code: child.wait()?.code(), text };
+    let run = running.wait()?;
     run.says("the worker died: it was killed by SIGKILL")?;
     run.ends(3, "BROKEN")?;
     match run.text.contains("never ran") || run.text.contains("crashed") {
