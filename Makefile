@@ -1,5 +1,5 @@
 # make run    the suite on this kernel          make test    every test of the project
-# make bench  what the harness costs            make bless   regenerate what is generated, then look at the diff
+# make bench  what harness and machines cost    make bless   regenerate what is generated, then look at the diff
 # make helpers   the programs of cases that call libkeyutils and PAM, into target/helpers: `skc` finds them there
 # make results   the suite on every kernel of the catalogue and on gVisor, published in reports/results and the README
 # make entrypoints  the suite as others run it, ready to be copied, into target/entrypoints
@@ -33,7 +33,8 @@ test: needs helpers consumers engines
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
 
-bench: needs
+bench: PROGRAMS = keyctl:keyutils sudo:sudo qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
+bench: needs helpers
 	cargo bench --locked --package runners
 
 # Without the headers of its library a program is left out: the cases that want it are skipped and say so.
