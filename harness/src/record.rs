@@ -187,10 +187,18 @@ pub struct Shown {
 pub struct Run {
     /// The header.
     pub header: Header,
-    /// The records, in the order in which they came.
+    /// The records, in the order of their names once the run is over: see [`Run::sort`].
     pub cases: Vec<CaseRecord>,
     /// The footer; a run that was killed has none.
     pub footer: Option<Footer>,
+}
+
+impl Run {
+    /// Brings the records into the order of their names. They came as cases ended, and that is another order each time: what is
+    /// made of two runs with the same verdicts is to be the same.
+    pub fn sort(&mut self) {
+        self.cases.sort_by(|one, other| one.case.cmp(&other.case));
+    }
 }
 
 /// What is wrong with a file of records.
@@ -286,7 +294,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Reads a file of records. A last line that was cut short by a kill is dropped.
+/// Reads a file of records, and sorts them. A last line that was cut short by a kill is dropped.
 pub fn read(mut input: impl BufRead) -> Result<Run, Flaw> {
     let mut line = Vec::new();
     next(&mut input, &mut line)?;
@@ -321,6 +329,7 @@ pub fn read(mut input: impl BufRead) -> Result<Run, Flaw> {
             Line::Footer(footer) => run.footer = Some(footer),
         }
     }
+    run.sort();
     Ok(run)
 }
 

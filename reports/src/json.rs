@@ -19,7 +19,7 @@ struct Document<'a> {
     summary: Summary,
     /// The status of each case: a column of a matrix.
     results: BTreeMap<&'a str, Status>,
-    /// What was seen in each case, in the order in which they came.
+    /// What was seen in each case, in the order of their names.
     cases: &'a [CaseRecord],
     /// None if the run was killed.
     footer: &'a Option<Footer>,

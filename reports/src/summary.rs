@@ -51,7 +51,7 @@ impl Outcome {
 pub struct Group {
     /// The reason, as the records have it.
     pub reason: String,
-    /// The cases in the order of the run.
+    /// The cases, in the order of the records.
     pub cases: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub struct Summary {
     pub interrupted: bool,
     /// Wall time, unless the run was killed.
     pub milliseconds: Option<u64>,
-    /// The cases that are to be looked at, with their status, in the order of the run.
+    /// The cases that are to be looked at, with their status, in the order of the records.
     pub concerns: Vec<(String, Status)>,
     /// Skipped cases by reason, the most frequent first.
     pub skips: Vec<Group>,

@@ -112,6 +112,7 @@ fn add(whole: &mut Run, part: Run) {
     whole.header.started = whole.header.started.min(part.header.started);
     whole.header.target.programs.extend(part.header.target.programs);
     whole.cases.extend(part.cases);
+    whole.sort();
     // A part that was killed leaves a whole without its end.
     whole.footer = match (whole.footer.take(), part.footer) {
         (Some(one), Some(other)) => Some(Footer {

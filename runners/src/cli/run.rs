@@ -328,6 +328,7 @@ impl<'a> Book<'a> {
         let duration = self.started.elapsed();
         let (cases, milliseconds) = (self.records.cases.len(), duration.as_millis() as u64);
         self.records.footer = Some(Footer { cases, milliseconds, interrupted });
+        self.records.sort();
         if let Some(folder) = self.folder {
             folder.finish(&self.records, self.suite, duration, interrupted)?;
         }

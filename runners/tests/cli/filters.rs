@@ -106,6 +106,31 @@ fn a_seed_gives_an_order() {
 }
 
 #[test]
+fn what_is_told_of_a_run_does_not_depend_on_its_order() {
+    let suite = Suite::new();
+    let folder = suite.beside("out");
+    // The line of the totals has the seconds.
+    let told = |seed: &str| {
+        let all = suite.run(&["good", "known/deviates", "--order", seed, "--report", &folder]).out;
+        let kept: Vec<&str> = all.lines().filter(|line| !line.contains(" s: ")).collect();
+        let read = |name: &str| std::fs::read_to_string(std::path::Path::new(&folder).join(name)).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&read("report.json")).unwrap();
+        let cases: Vec<String> =
+            report["cases"].as_array().unwrap().iter().map(|it| it["case"].to_string()).collect();
+        let records = read("records.jsonl");
+        let places =
+            ["good/one", "good/two", "known/deviates"].map(|case| records.find(&format!("\"{case}\"")));
+        (kept.join("\n"), cases, places)
+    };
+    let runs: Vec<_> = (1..12).map(|seed| told(&format!("random:{seed}"))).collect();
+    assert!(runs[0].0.contains("known/deviates"), "{}", runs[0].0);
+    assert_eq!(runs[0].1, [r#""good/one""#, r#""good/two""#, r#""known/deviates""#]);
+    assert!(runs.iter().all(|run| (&run.0, &run.1) == (&runs[0].0, &runs[0].1)));
+    // They did come in different orders.
+    assert!(runs.iter().any(|run| run.2 != runs[0].2));
+}
+
+#[test]
 fn nothing_begins_after_the_first_failure() {
     let suite = Suite::new();
     let cases = played(&suite, &["bad", "good", "slow", "--order", "name", "--fail-fast"]);
