@@ -374,6 +374,32 @@ mod tests {
         assert!(harmless < good.len() / 20, "{harmless} of {}", good.len());
     }
 
+    /// Whole by its checksum, and yet not what is written here.
+    #[rstest]
+    #[case::well_made(&[&b"state"[..], &0u64.to_le_bytes(), &3u64.to_le_bytes(), b"abc", &NO_MORE.to_le_bytes()], true)]
+    #[case::too_little_state(&[&b"stat"[..]], false)]
+    #[case::no_last_part(&[&b"state"[..], &0u64.to_le_bytes(), &3u64.to_le_bytes(), b"abc"], false)]
+    #[case::a_part_cut_short(&[&b"state"[..], &0u64.to_le_bytes(), &3u64.to_le_bytes(), b"ab"], false)]
+    #[case::a_part_over_the_end(
+        &[&b"state"[..], &(MEMORY - 2).to_le_bytes(), &3u64.to_le_bytes(), b"abc", &NO_MORE.to_le_bytes()], false
+    )]
+    #[case::a_part_that_ends_nowhere(
+        &[&b"state"[..], &2u64.to_le_bytes(), &(NO_MORE - 1).to_le_bytes(), b"abc", &NO_MORE.to_le_bytes()], false
+    )]
+    #[case::more_after_the_end(&[&b"state"[..], &NO_MORE.to_le_bytes(), b"more"], false)]
+    fn what_does_not_fit_is_none(#[case] parts: &[&[u8]], #[case] fits: bool) {
+        let (_folder, kept) = kept();
+        kept.put("key", &snapshot(), &about()).unwrap();
+        let facts = Facts { about: about(), way: snapshot().way, state: 5, memory: MEMORY };
+        let frame = FrameInfo::new().content_checksum(true);
+        let mut frame = FrameEncoder::with_frame_info(frame, File::create(kept.place("key")).unwrap());
+        serde_json::to_writer(&mut frame, &facts).unwrap();
+        frame.write_all(b"\n").unwrap();
+        frame.write_all(&parts.concat()).unwrap();
+        frame.finish().unwrap();
+        assert_eq!(kept.take("key").is_some(), fits);
+    }
+
     #[test]
     fn those_that_were_used_least_recently_go_first() {
         let (_folder, kept) = kept();
@@ -424,7 +450,7 @@ mod tests {
             let words = |parts: &[&str]| parts.iter().map(OsString::from).collect::<Vec<_>>();
             let boot = words(match changed {
                 "boot" => &["-m", "1"],
-                "parts" => &["-m2"],
+                "parts" => &["-", "m2"],
                 _ => &["-m", "2"],
             });
             let copies = words(if is("copies") { &["-y"] } else { &["-x"] });
