@@ -183,3 +183,26 @@ fn wake(word: &AtomicU32) {
     // SAFETY: the word outlives the call.
     unsafe { syscall(libc::SYS_futex as usize, args) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::all(size_of::<AnswerHead>() + OUT, true)]
+    #[case::more_than_there_is(size_of::<AnswerHead>() + OUT + 1, false)]
+    #[case::less_than_its_head(size_of::<AnswerHead>() - 1, false)]
+    fn an_answer_has_a_size_that_can_be(#[case] size: usize, #[case] can_be: bool) {
+        let bell = Bell::default();
+        let words = Words::new(-1, &raw const bell);
+        let mut answer = vec![0u64; (size_of::<AnswerHead>() + OUT).div_ceil(8)];
+        answer[0] = size as u64;
+        // SAFETY: words and answer outlive the mailbox, which is asked nothing, and the bell rings nobody.
+        let mailbox = unsafe { Mailbox::new(ptr::null_mut(), &raw const words, answer.as_ptr().cast()) };
+        assert_eq!(mailbox.take(), Ok(None));
+        // SAFETY: the bell is there.
+        unsafe { words.answer() };
+        assert_eq!(mailbox.take().map(|answer| answer.is_some()).is_ok(), can_be);
+    }
+}
