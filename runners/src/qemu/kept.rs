@@ -6,18 +6,19 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::Mode;
 use nix::unistd::{Whence, linkat, lseek};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,6 +30,10 @@ use crate::Greeted;
 const MOST: u64 = 1 << 30;
 /// How the files are called.
 const EXTENSION: &str = "guest";
+/// How they are called until they are whole, where they need a name.
+const PART: &str = "part";
+/// How long after the last write nobody writes there any more.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 /// The file that says on which machine, since which start of it, no guest gets ready with KVM.
 const WITHOUT_KVM: &str = "without-kvm";
 /// What stands in place of a part of the memory after the last one.
@@ -126,18 +131,42 @@ impl Kept {
     /// Keeps a guest under this key, and removes others where all are too many.
     pub(super) fn put(&self, key: &str, snapshot: &Snapshot, about: &About) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        // Readable by nobody else, and without a name until it is whole: if this process is killed, nothing is left.
-        let mut file = tempfile::tempfile_in(&self.folder)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        write(&mut file, snapshot, about)?;
-        let (here, place) = (format!("/proc/self/fd/{}", file.as_raw_fd()), self.place(key));
-        // One that was there is one that did not go on.
-        let _ = fs::remove_file(&place);
-        match linkat(AT_FDCWD, here.as_str(), AT_FDCWD, &place, AtFlags::AT_SYMLINK_FOLLOW) {
-            // Somebody else has booted the same meanwhile.
-            Ok(()) | Err(Errno::EEXIST) => self.sweep(MOST),
+        let place = self.place(key);
+        match self.nameless()? {
+            Some(mut file) => {
+                write(&mut file, snapshot, about)?;
+                // One that was there is one that did not go on.
+                let _ = fs::remove_file(&place);
+                let here = format!("/proc/self/fd/{}", file.as_raw_fd());
+                match linkat(AT_FDCWD, here.as_str(), AT_FDCWD, &place, AtFlags::AT_SYMLINK_FOLLOW) {
+                    // Somebody else has booted the same meanwhile.
+                    Ok(()) | Err(Errno::EEXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            None => self.put_by_name(&place, snapshot, about)?,
+        }
+        self.sweep(MOST, SystemTime::now())
+    }
+
+    /// A file for nobody else that has no name until it is whole: if this process is killed, nothing is left. `None` where
+    /// the file system has no such files, as NFS.
+    fn nameless(&self) -> io::Result<Option<File>> {
+        let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        match open(&self.folder, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(file) => Ok(Some(file.into())),
+            // What an old kernel takes for an order to open the folder is refused as such.
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same by a file with a name of its own, which whoever keeps the next guest removes if this process is killed.
+    fn put_by_name(&self, place: &Path, snapshot: &Snapshot, about: &About) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(&self.folder)?;
+        write(file.as_file_mut(), snapshot, about)?;
+        file.persist(place)?;
+        Ok(())
     }
 
     /// If no guest got ready with KVM since the machine was started.
@@ -156,12 +185,17 @@ impl Kept {
         self.folder.join(key).with_extension(EXTENSION)
     }
 
-    fn sweep(&self, most: u64) -> io::Result<()> {
+    fn sweep(&self, most: u64, now: SystemTime) -> io::Result<()> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder)?.flatten() {
             let (path, Ok(about)) = (entry.path(), entry.metadata()) else { continue };
-            if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                found.push((about.modified()?, about.len(), path));
+            let modified = about.modified()?;
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some(EXTENSION) => found.push((modified, about.len(), path)),
+                Some(PART) if now.duration_since(modified).is_ok_and(|age| age > ABANDONED) => {
+                    fs::remove_file(path)?;
+                }
+                _ => {}
             }
         }
         found.sort_unstable_by(|one, other| other.cmp(one));
@@ -336,11 +370,17 @@ mod tests {
         assert!(blocks * 512 < MEMORY / 2, "what is empty takes no memory: {blocks} blocks");
     }
 
-    #[test]
-    fn nobody_else_reads_it_and_nothing_else_is_left() {
+    #[rstest]
+    #[case::without_a_name(|kept: &Kept| kept.put("key", &snapshot(), &about()))]
+    #[case::by_name(|kept: &Kept| {
+        fs::create_dir_all(&kept.folder)?;
+        kept.put_by_name(&kept.place("key"), &snapshot(), &about())
+    })]
+    fn nobody_else_reads_it_and_nothing_else_is_left(#[case] put: fn(&Kept) -> io::Result<()>) {
         let (_folder, kept) = kept();
-        kept.put("key", &snapshot(), &about()).unwrap();
-        kept.put("key", &snapshot(), &about()).unwrap();
+        put(&kept).unwrap();
+        put(&kept).unwrap();
+        assert!(is_as_before(&kept.take("key").unwrap().0));
         let files: Vec<_> = fs::read_dir(&kept.folder).unwrap().flatten().collect();
         assert_eq!(files.len(), 1);
         assert_eq!(files[0].metadata().unwrap().mode() & 0o777, 0o600);
@@ -412,9 +452,21 @@ mod tests {
         File::open(kept.place("a")).unwrap().set_modified(old).unwrap();
         kept.take("a").unwrap();
         fs::write(kept.folder.join("else"), b"not ours").unwrap();
-        kept.sweep(size * 2).unwrap();
+        kept.sweep(size * 2, SystemTime::now()).unwrap();
         let here = ["a", "b", "c"].map(|key| kept.place(key).exists());
         assert_eq!((here, kept.folder.join("else").exists()), ([true, false, true], true));
+    }
+
+    #[test]
+    fn what_was_never_finished_goes_when_nobody_writes_it_any_more() {
+        let (_folder, kept) = kept();
+        kept.put("key", &snapshot(), &about()).unwrap();
+        let part = kept.folder.join("x").with_extension(PART);
+        fs::write(&part, b"half").unwrap();
+        kept.sweep(MOST, SystemTime::now()).unwrap();
+        assert!(part.exists());
+        kept.sweep(MOST, SystemTime::now() + ABANDONED * 2).unwrap();
+        assert!(!part.exists() && kept.place("key").exists());
     }
 
     #[test]
@@ -445,7 +497,7 @@ mod tests {
             fs::write(&kernel, if is("kernel") { "b" } else { "a" }).unwrap();
             fs::write(&program, if is("program") { "longer" } else { "qemu" }).unwrap();
             let time = if is("time") { 8 } else { 9 };
-            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_nanos(time);
+            let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(time);
             File::open(&program).unwrap().set_modified(time).unwrap();
             let words = |parts: &[&str]| parts.iter().map(OsString::from).collect::<Vec<_>>();
             let boot = words(match changed {
