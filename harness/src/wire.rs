@@ -298,14 +298,15 @@ impl Receiver {
             // A hang-up is told without being asked for.
             fds.extend(watched.map(|watched| PollFd::new(watched, PollFlags::empty())));
             let count = poll(&mut fds, timeout);
-            let spoke = fds[0].any().unwrap_or(false);
+            // Whoever never stops speaking is not to drown that.
+            let hung_up = fds[1..].iter().any(|fd| fd.any().unwrap_or(false));
             match count {
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-                Ok(_) if spoke => {
+                Ok(_) if hung_up => return Err(Damage::HungUp),
+                Ok(_) => {
                     self.fill()?;
                     self.let_gather();
                 }
-                Ok(_) => return Err(Damage::HungUp),
                 Err(error) => return Err(Damage::Io(error.to_string())),
             }
         }
@@ -563,5 +564,10 @@ mod tests {
         );
         drop(other);
         assert_eq!(receiver.receive_unless_hung_up::<u32>(limit, watched.as_fd()), Err(Damage::HungUp));
+        // Nor does noise that never ends hide it.
+        let noise = File::open("/dev/zero").unwrap();
+        let mut receiver = Receiver::new(noise.into(), None);
+        let long = Duration::from_secs(60);
+        assert_eq!(receiver.receive_unless_hung_up::<u32>(long, watched.as_fd()), Err(Damage::HungUp));
     }
 }
