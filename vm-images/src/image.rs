@@ -1,7 +1,7 @@
 //! What a file is, found by what is in it: a kernel that can be started, a package, or something else,
 //! which is then named. What an x86 boot image says of itself is laid down in the kernel's boot protocol.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -50,6 +50,10 @@ const LONGEST: usize = 256;
 /// Looks what a file is.
 pub fn look(path: &Path) -> Result<Found, Error> {
     let read = || -> io::Result<Found> {
+        // Whoever opens a pipe waits for its other end.
+        if !fs::metadata(path)?.is_file() {
+            return Ok(Found::Other("no ordinary file".into()));
+        }
         let mut file = File::open(path)?;
         let mut head = Vec::new();
         (&mut file).take(HEAD).read_to_end(&mut head)?;

@@ -125,8 +125,8 @@ fn unknown(text: &str, store: &Store) -> String {
 
 /// What may have been meant by a name.
 fn help(text: &str, built: &[String]) -> String {
-    let names: Vec<&str> =
-        catalogue().iter().map(|entry| entry.name.as_str()).chain(built.iter().map(String::as_str)).collect();
+    let built = built.iter().map(String::as_str).filter(|name| entry(name).is_none());
+    let names: Vec<&str> = catalogue().iter().map(|entry| entry.name.as_str()).chain(built).collect();
     let near = names.iter().map(|name| (strsim::damerau_levenshtein(text, name), name)).min();
     match near.filter(|(distance, _)| *distance <= 2.max(text.len() / 4)) {
         Some((_, name)) => format!("did you mean `{name}`?"),
@@ -218,5 +218,22 @@ mod tests {
         assert_eq!(resolve("built-full", &store, &mut told).unwrap(), kept);
         let near = resolve("built-ful", &store, &mut told).unwrap_err().to_string();
         assert!(near.ends_with("did you mean `built-full`?"), "{near}");
+        // What is in the catalogue and here as well is named once.
+        let identity = Identity { name: "debian-6.12", version: "6.12.1", digest: "01" };
+        store.keep(identity, "a test", &image, None).unwrap();
+        let all = resolve("something-else", &store, &mut told).unwrap_err().to_string();
+        let times = |name: &str| all.split([' ', ',']).filter(|word| *word == name).count();
+        assert_eq!((times("debian-6.12"), times("built-full")), (1, 1), "{all}");
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let store = Store::new(Settings { root: folder.path().join("cache"), mirror: None, keyring: None });
+        let mut told = |_: &crate::Progress<'_>| ControlFlow::Continue(());
+        let why = resolve(pipe.to_str().unwrap(), &store, &mut told).unwrap_err().to_string();
+        assert!(why.contains("pipe: no ordinary file; "), "{why}");
     }
 }

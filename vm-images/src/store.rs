@@ -170,18 +170,22 @@ impl Store {
 
     /// The kernels of a name, those that came last first. One whose record cannot be read is left out.
     pub fn cached(&self, name: &str) -> Vec<Cached> {
-        let folder = self.root().join(KERNELS).join(name);
-        let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut found: Vec<Cached> = folders.filter_map(|folder| cached(&folder).ok()).collect();
+        let mut found: Vec<Cached> = self.folders(name).filter_map(|folder| cached(&folder).ok()).collect();
         found.sort_by_key(|cached| std::cmp::Reverse(cached.record.since));
         found
+    }
+
+    fn folders(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let folder = self.root().join(KERNELS).join(name);
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
     }
 
     /// The names of all kernels that are here.
     pub fn names(&self) -> Vec<String> {
         let names = fs::read_dir(self.root().join(KERNELS)).into_iter().flatten().flatten();
         let names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        let is_here = |name: &String| !name.starts_with('.') && self.folders(name).next().is_some();
+        let mut names: Vec<String> = names.filter(is_here).collect();
         names.sort_unstable();
         names
     }
@@ -197,8 +201,11 @@ impl Store {
 
     /// The kernel of a name that came last, if one is here that is as it was.
     pub fn latest(&self, name: &str, told: &mut Told<'_>) -> Result<Option<Kernel>, Error> {
-        for cached in self.cached(name) {
-            if let Some(kernel) = self.checked(name, &cached.folder, told)? {
+        let mut folders: Vec<PathBuf> = self.cached(name).into_iter().map(|cached| cached.folder).collect();
+        // Those of which nothing is known come last: they are named, and go.
+        folders.extend(self.folders(name).filter(|folder| cached(folder).is_err()));
+        for folder in folders {
+            if let Some(kernel) = self.checked(name, &folder, told)? {
                 return Ok(Some(kernel));
             }
         }
@@ -515,6 +522,7 @@ mod tests {
         #[case] file: &str,
         #[case] expected: &str,
         #[values(true, false)] truncated: bool,
+        #[values(true, false)] by_name: bool,
     ) {
         let (_root, store) = store();
         let kernel = put(&store, "6.1.0-x");
@@ -531,7 +539,8 @@ mod tests {
             notes += &progress.to_string();
             ControlFlow::Continue(())
         };
-        assert_eq!(store.take(IDENTITY, &mut told).unwrap(), None);
+        let found = if by_name { store.latest("mine", &mut told) } else { store.take(IDENTITY, &mut told) };
+        assert_eq!((found.unwrap(), store.names()), (None, Vec::new()));
         assert!(notes.starts_with("mine: ") && notes.contains(expected), "{notes}");
         assert!(!folder.exists());
         assert_eq!(left_in(&store.root().join("tmp")), 0);

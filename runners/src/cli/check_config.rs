@@ -163,7 +163,8 @@ fn read(name: &str, terminal: Terminal) -> Result<String, Trouble> {
     let path = Path::new(name);
     let bytes = match name {
         "-" => all_of(io::stdin().lock()).map_err(wrong)?,
-        _ if path.is_file() => File::open(path).and_then(all_of).map_err(wrong)?,
+        // A pipe too, as in <(zcat config.gz).
+        _ if path.exists() && !path.is_dir() => File::open(path).and_then(all_of).map_err(wrong)?,
         _ => {
             let found = of_kernel(name, terminal)?;
             File::open(&found).and_then(all_of).map_err(environment)?
