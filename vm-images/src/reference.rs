@@ -226,6 +226,20 @@ mod tests {
         assert_eq!((times("debian-6.12"), times("built-full")), (1, 1), "{all}");
     }
 
+    /// The folder that somebody stands in has no name here, and takes nothing of the cache with it.
+    #[rstest]
+    fn a_folder_that_is_meant_by_dots_is_no_name(#[values(".", "..", "")] text: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(Settings { root: folder.path().join("cache"), mirror: None, keyring: None });
+        let image = folder.path().join("image");
+        fs::write(&image, boot_image("6.12.1-full")).unwrap();
+        let identity = Identity { name: "built-full", version: "6.12.1", digest: "00" };
+        let kept = store.keep(identity, "a test", &image, None).unwrap();
+        let mut told = |progress: &crate::Progress<'_>| panic!("{progress} is not to be told");
+        assert!(matches!(resolve(text, &store, &mut told), Err(Error::Reference(_))));
+        assert_eq!(resolve("built-full", &store, &mut told).unwrap(), kept);
+    }
+
     #[test]
     fn what_is_no_ordinary_file_is_not_opened() {
         let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -175,9 +176,16 @@ impl Store {
         found
     }
 
+    /// The folder of the kernels of a name. A text that is no file's name, as `..` is none, is not the name of a kernel:
+    /// it would lead out of where they are.
+    fn named(&self, name: &str) -> Option<PathBuf> {
+        let is_name = Path::new(name).file_name() == Some(OsStr::new(name));
+        is_name.then(|| self.root().join(KERNELS).join(name))
+    }
+
     fn folders(&self, name: &str) -> impl Iterator<Item = PathBuf> {
-        let folder = self.root().join(KERNELS).join(name);
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+        let entries = self.named(name).and_then(|folder| fs::read_dir(folder).ok());
+        entries.into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir())
     }
 
     /// The names of all kernels that are here.
@@ -284,9 +292,10 @@ impl Store {
 
     /// Removes all kernels of a name, and says if there were any.
     pub fn remove(&self, name: &str) -> Result<bool, Error> {
-        let folder = self.root().join(KERNELS).join(name);
-        let there = folder.exists();
-        self.discard(&folder).map(|()| there)
+        match self.named(name).filter(|folder| folder.exists()) {
+            Some(folder) => self.discard(&folder).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Removes all that is here, and also what apt knows.
@@ -544,6 +553,32 @@ mod tests {
         assert!(notes.starts_with("mine: ") && notes.contains(expected), "{notes}");
         assert!(!folder.exists());
         assert_eq!(left_in(&store.root().join("tmp")), 0);
+    }
+
+    #[rstest]
+    fn what_is_no_name_leads_nowhere(
+        #[values("", ".", "..", "./mine", "mine/", "mine/.", "../kernels/mine")] text: &str,
+    ) {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.latest(text, &mut silent).unwrap(), None);
+        assert!(!store.remove(text).unwrap() && store.cached(text).is_empty());
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), Some(kernel));
+    }
+
+    #[test]
+    fn what_is_no_folder_is_nothing_of_a_kernel() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let stray = kernel.image.parent().unwrap().with_file_name("notes");
+        fs::write(&stray, "mine").unwrap();
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), Some(kernel.clone()));
+        assert!(store.take(IDENTITY, &mut silent).unwrap().is_some() && stray.exists());
+        store.discard(kernel.image.parent().unwrap()).unwrap();
+        assert_eq!((store.latest("mine", &mut silent).unwrap(), store.names()), (None, Vec::new()));
+        assert!(stray.exists());
     }
 
     #[test]

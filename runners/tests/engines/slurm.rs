@@ -34,6 +34,13 @@ fn the_array() -> Result<(), Failed> {
     );
     let cluster = "/skc/runners/tests/engines/cluster.sh";
     engine(out.path(), &["sh", cluster, "sh", "-c", &script], Duration::from_secs(300))?.ends(0)?;
+    // What a task says is in a file of its own.
+    for task in 1..=4 {
+        let said = fs::read_to_string(out.path().join(format!("{task}.log")))?;
+        if !said.contains(" cases in ") {
+            return Err(format!("task {task} came to no result:\n{said}").into());
+        }
+    }
 
     let mut skc = Command::new(SKC);
     skc.args(["run", "--kernel", OLD, "--kernel", NEW, "--cases"]).arg(cases.path());
