@@ -206,14 +206,20 @@ mod tests {
         assert!(matches!(&found, Err(Error::Reference(why)) if why.contains(&expected)), "{found:?}");
     }
 
-    #[test]
-    fn what_was_built_here_has_a_name() {
+    /// A cache with a kernel that was built here, and the image that it came from.
+    fn built() -> (tempfile::TempDir, Store, PathBuf, Kernel) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(Settings { root: folder.path().join("cache"), mirror: None, keyring: None });
         let image = folder.path().join("image");
         fs::write(&image, boot_image("6.12.1-full")).unwrap();
         let identity = Identity { name: "built-full", version: "6.12.1", digest: "00" };
         let kept = store.keep(identity, "a test", &image, None).unwrap();
+        (folder, store, image, kept)
+    }
+
+    #[test]
+    fn what_was_built_here_has_a_name() {
+        let (_folder, store, image, kept) = built();
         let mut told = |_: &crate::Progress<'_>| ControlFlow::Continue(());
         assert_eq!(resolve("built-full", &store, &mut told).unwrap(), kept);
         let near = resolve("built-ful", &store, &mut told).unwrap_err().to_string();
@@ -229,12 +235,7 @@ mod tests {
     /// The folder that somebody stands in has no name here, and takes nothing of the cache with it.
     #[rstest]
     fn a_folder_that_is_meant_by_dots_is_no_name(#[values(".", "..", "")] text: &str) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(Settings { root: folder.path().join("cache"), mirror: None, keyring: None });
-        let image = folder.path().join("image");
-        fs::write(&image, boot_image("6.12.1-full")).unwrap();
-        let identity = Identity { name: "built-full", version: "6.12.1", digest: "00" };
-        let kept = store.keep(identity, "a test", &image, None).unwrap();
+        let (_folder, store, _, kept) = built();
         let mut told = |progress: &crate::Progress<'_>| panic!("{progress} is not to be told");
         assert!(matches!(resolve(text, &store, &mut told), Err(Error::Reference(_))));
         assert_eq!(resolve("built-full", &store, &mut told).unwrap(), kept);
