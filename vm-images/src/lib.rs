@@ -7,6 +7,8 @@ pub mod image;
 pub mod initramfs;
 pub mod unpack;
 pub mod programs;
+pub mod settings;
+pub mod scratch;
 pub mod store;
 mod deb;
 mod apt;

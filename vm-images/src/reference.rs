@@ -138,7 +138,7 @@ fn help(text: &str, built: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::image::tests::boot_image;
-    use crate::store::Settings;
+    use crate::settings::Settings;
     use rstest::rstest;
     use std::ops::ControlFlow;
 

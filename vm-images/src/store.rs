@@ -7,10 +7,10 @@
 //! guests/                     what others keep of kernels that were booted
 //! apt/SUITE/                  what apt knows of a suite
 //! tmp/                        what is being made; what a killed process left is swept
+//! CACHEDIR.TAG                shows that nothing else is kept here
 //! ```
 
 use std::collections::HashMap;
-use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::deb::{CONFIG, IMAGE};
 use crate::image::{self, ACCEPTED, Format, Found};
+use crate::scratch::Scratch;
+use crate::settings::{self, Settings};
 use crate::unpack::unpack;
 use crate::{Doing, Error, Kernel, Told, failed, tell};
 
@@ -32,51 +33,6 @@ const RECORD: &str = "kernel.json";
 const UNPACKED: &str = "vmlinux";
 const KERNELS: &str = "kernels";
 const GUESTS: &str = "guests";
-
-/// Where kernels are kept and where they come from.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The folder of the cache.
-    pub root: PathBuf,
-    /// The mirror of Debian; without one, the one that apt uses on this machine.
-    pub mirror: Option<String>,
-    /// The keys that suites must be signed with; without any, those of Debian on this machine.
-    pub keyring: Option<PathBuf>,
-}
-
-impl Settings {
-    /// As `SKC_CACHE` (or `XDG_CACHE_HOME`, or `HOME`), `SKC_DEBIAN_MIRROR` and `SKC_DEBIAN_KEYRING` say.
-    pub fn from_env() -> Result<Settings, Error> {
-        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-        let root = set("SKC_CACHE").map(PathBuf::from).or_else(|| {
-            let caches = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-            Some(caches.or_else(|| Some(Path::new(&set("HOME")?).join(".cache")))?.join("skc"))
-        });
-        let Some(root) = root else {
-            let text = "there is no place for kernels: set SKC_CACHE to a folder, or HOME";
-            return Err(Error::Environment(text.into()));
-        };
-        let mirror = set("SKC_DEBIAN_MIRROR").map(|mirror| mirror.to_string_lossy().into_owned());
-        // apt works in another folder than we do, and its configuration has no way to quote.
-        let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|error| failed(&path, &error));
-        let settings = Settings {
-            root: absolute(root)?,
-            mirror,
-            keyring: set("SKC_DEBIAN_KEYRING").map(PathBuf::from).map(absolute).transpose()?,
-        };
-        let odd = |path: &Path| path.to_string_lossy().contains(['"', ' ', '\n', ';']);
-        for path in [Some(&settings.root), settings.keyring.as_ref()].into_iter().flatten() {
-            if odd(path) {
-                return Err(Error::Environment(format!(
-                    "{}: apt takes no path with blanks, quotes or semicolons: set SKC_CACHE or SKC_DEBIAN_KEYRING \
-                     to another",
-                    path.display()
-                )));
-            }
-        }
-        Ok(settings)
-    }
-}
 
 /// The cache. Several processes and threads may use one.
 #[derive(Debug)]
@@ -166,7 +122,9 @@ impl Store {
 
     /// A folder to make something in.
     pub fn scratch(&self) -> Result<Scratch, Error> {
-        Scratch::new(&self.root().join("tmp"))
+        settings::tag(self.root()).map_err(|error| failed(self.root(), &error))?;
+        let place = self.root().join("tmp");
+        Scratch::new(&place).map_err(|error| failed(&place, &error))
     }
 
     /// The kernels of a name, those that came last first. One whose record cannot be read is left out.
@@ -401,49 +359,6 @@ fn read(path: &Path, mut add: impl FnMut(&[u8])) -> io::Result<()> {
     }
 }
 
-/// A folder that is gone when this is, or, if the process is killed, before the next one is made.
-#[derive(Debug)]
-pub struct Scratch {
-    folder: PathBuf,
-    /// Who sweeps leaves folders alone that somebody holds.
-    _held: Flock<File>,
-}
-
-impl Scratch {
-    fn new(place: &Path) -> Result<Scratch, Error> {
-        let make = || -> io::Result<Scratch> {
-            fs::create_dir_all(place)?;
-            // Nobody sweeps between the making of a folder and its lock.
-            let _sweeping = locked(place, FlockArg::LockExclusive)?;
-            for left in fs::read_dir(place)?.flatten().map(|entry| entry.path()) {
-                if locked(&left, FlockArg::LockExclusiveNonblock).is_ok() {
-                    fs::remove_dir_all(&left)?;
-                }
-            }
-            let folder = tempfile::Builder::new().prefix("").tempdir_in(place)?.keep();
-            let held = locked(&folder, FlockArg::LockExclusive)?;
-            Ok(Scratch { folder, _held: held })
-        };
-        make().map_err(|error| failed(place, &error))
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.folder
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A lock on a folder or a file, which ends with the process at the latest.
-pub(crate) fn locked(path: &Path, how: FlockArg) -> io::Result<Flock<File>> {
-    Flock::lock(File::open(path)?, how).map_err(|(_, error)| error.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -598,16 +513,5 @@ mod tests {
         let error = store.keep(IDENTITY, "a test", &text, None).unwrap_err();
         assert!(matches!(&error, Error::Reference(why) if why.contains("a test: a text")), "{error}");
         assert!(store.names().is_empty());
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_swept_and_what_is_held_is_not() {
-        let (_root, store) = store();
-        let held = store.scratch().unwrap();
-        let left = held.path().parent().unwrap().join("left");
-        fs::create_dir(&left).unwrap();
-        fs::write(left.join("file"), "half").unwrap();
-        let other = store.scratch().unwrap();
-        assert!(!left.exists() && held.path().exists() && other.path().exists());
     }
 }

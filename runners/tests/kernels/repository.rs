@@ -13,7 +13,7 @@ use std::thread;
 
 use tempfile::TempDir;
 use vm_images::Store;
-use vm_images::store::Settings;
+use vm_images::settings::Settings;
 
 /// A mirror, and a cache to fetch into.
 pub(crate) struct Repository {

@@ -1,0 +1,136 @@
+//! Where kernels are kept and where they come from, as the environment says. A folder that has other things in it is not
+//! taken for the cache: what is there may be removed.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, failed};
+
+/// Where kernels are kept and where they come from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder of the cache.
+    pub root: PathBuf,
+    /// The mirror of Debian; without one, the one that apt uses on this machine.
+    pub mirror: Option<String>,
+    /// The keys that suites must be signed with; without any, those of Debian on this machine.
+    pub keyring: Option<PathBuf>,
+}
+
+impl Settings {
+    /// As `SKC_CACHE` (or `XDG_CACHE_HOME`, or `HOME`), `SKC_DEBIAN_MIRROR` and `SKC_DEBIAN_KEYRING` say.
+    pub fn from_env() -> Result<Settings, Error> {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let root = set("SKC_CACHE").map(PathBuf::from).or_else(|| {
+            let caches = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+            Some(caches.or_else(|| Some(Path::new(&set("HOME")?).join(".cache")))?.join("skc"))
+        });
+        let Some(root) = root else {
+            let text = "there is no place for kernels: set SKC_CACHE to a folder, or HOME";
+            return Err(Error::Environment(text.into()));
+        };
+        let mirror = set("SKC_DEBIAN_MIRROR").map(|mirror| mirror.to_string_lossy().into_owned());
+        // apt works in another folder than we do, and its configuration has no way to quote.
+        let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|error| failed(&path, &error));
+        let settings = Settings {
+            root: absolute(root)?,
+            mirror,
+            keyring: set("SKC_DEBIAN_KEYRING").map(PathBuf::from).map(absolute).transpose()?,
+        };
+        let odd = |path: &Path| path.to_string_lossy().contains(['"', ' ', '\n', ';']);
+        for path in [Some(&settings.root), settings.keyring.as_ref()].into_iter().flatten() {
+            if odd(path) {
+                return Err(Error::Environment(format!(
+                    "{}: apt takes no path with blanks, quotes or semicolons: set SKC_CACHE or SKC_DEBIAN_KEYRING \
+                     to another",
+                    path.display()
+                )));
+            }
+        }
+        refuse_foreign(&settings.root)?;
+        Ok(settings)
+    }
+}
+
+/// What stands in a cache, and what a file system has of its own.
+const OURS: [&str; 7] = ["apt", "engines", "guests", "kernels", "packages", "tmp", "lost+found"];
+/// Shows a folder to be a cache, which also programs that back up know: <https://bford.info/cachedir/>.
+const TAG: &str = "CACHEDIR.TAG";
+const TAGGED: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+                      # Kernels and booted guests of skc, which gets them anew where they are gone.\n";
+
+/// Shows a folder, which is made if it is not there, to be the cache.
+pub(crate) fn tag(root: &Path) -> io::Result<()> {
+    fs::create_dir_all(root)?;
+    let tag = root.join(TAG);
+    if tag.exists() { Ok(()) } else { fs::write(tag, TAGGED) }
+}
+
+/// Refuses a folder in which there are other things than a cache has.
+fn refuse_foreign(root: &Path) -> Result<(), Error> {
+    if root.join(TAG).exists() {
+        return Ok(());
+    }
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(root, &error)),
+    };
+    let mut foreign: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    foreign.retain(|name| !OURS.iter().any(|ours| name == ours));
+    match foreign.into_iter().min() {
+        None => Ok(()),
+        Some(name) => Err(Error::Environment(format!(
+            "{}: has {}, and may not be the cache of kernels, from which what is not needed any more is removed: set \
+             SKC_CACHE to a folder of its own, as {}",
+            root.display(),
+            name.to_string_lossy(),
+            root.join("skc").display()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[], true)]
+    #[case(&["tmp", "kernels", "guests"], true)]
+    #[case(&["lost+found"], true)]
+    #[case(&["apt", "man", "tmp"], false)]
+    #[case(&["notes", "CACHEDIR.TAG"], true)]
+    fn a_folder_with_other_things_is_no_cache(#[case] files: &[&str], #[case] taken: bool) {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            fs::create_dir(root.path().join(file)).unwrap();
+        }
+        let refused = refuse_foreign(root.path());
+        assert_eq!(refused.is_ok(), taken, "{refused:?}");
+        if let Err(why) = refused {
+            let here = root.path().display();
+            let expected = [format!("{here}: has man, "), format!("as {here}/skc")];
+            assert!(expected.iter().all(|part| why.to_string().contains(part)), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_cache_that_is_tagged_may_have_other_things() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("cache");
+        refuse_foreign(&root).unwrap();
+        assert!(!root.exists());
+        tag(&root).unwrap();
+        tag(&root).unwrap();
+        fs::write(root.join("notes"), "mine").unwrap();
+        refuse_foreign(&root).unwrap();
+        assert!(
+            fs::read_to_string(root.join(TAG))
+                .unwrap()
+                .starts_with("Signature: 8a477f597d28d172789f06886806bc55\n")
+        );
+    }
+}
