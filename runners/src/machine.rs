@@ -298,8 +298,20 @@ fn tail(lines: &[String]) -> Option<String> {
         Some(complaint) => complaint.excerpt.into_iter().take(TAIL).collect(),
         None => lines[lines.len().saturating_sub(TAIL)..].to_vec(),
     };
-    (!tail.is_empty()).then(|| tail.iter().map(|line| format!("\n    {line}")).collect())
+    let advice = ADVICE.iter().find(|(said, _)| lines.iter().any(|line| line.contains(said)));
+    let advice = advice.map(|(_, advice)| format!("\n  {advice}"));
+    (!tail.is_empty()).then(|| tail.iter().map(|line| format!("\n    {line}")).chain(advice).collect())
 }
+
+/// What a kernel says that cannot boot, and what may be the reason.
+const ADVICE: [(&str, &str); 4] = [
+    ("System is deadlocked on memory", "It may have too little memory: --memory gives more"),
+    ("Out of memory", "It may have too little memory: --memory gives more"),
+    ("Initramfs unpacking failed", NO_INIT),
+    ("Unable to mount root fs", NO_INIT),
+];
+const NO_INIT: &str = "It has not got its init: it may have too little memory (--memory gives more), be without \
+                       CONFIG_BLK_DEV_INITRD, or be told of another init by --append";
 
 /// Makes copies of the guest in a process, which waits for an order.
 pub(crate) type Copier = Box<dyn FnOnce(Process) -> io::Result<Box<dyn Runner>> + Send>;

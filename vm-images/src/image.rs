@@ -116,6 +116,16 @@ fn bz_image(file: &mut File, head: &[u8]) -> io::Result<Found> {
     if word(0x206) >= 0x020c && word(0x236) & 1 == 0 {
         return Ok(Found::Other("a 32-bit kernel, and this program is for 64 bits".into()));
     }
+    // Sectors of setup, where 0 is an old way to say 4, behind the boot sector, and units of 16 bytes of kernel.
+    let setup = head.get(0x1f1).map_or(0, |sectors| if *sectors == 0 { 4 } else { u64::from(*sectors) });
+    let units = u64::from(word(0x1f6)) << 16 | u64::from(word(0x1f4));
+    let (size, whole) = (file.metadata()?.len(), (setup + 1) * 512 + units * 16);
+    // The last unit need not be full.
+    if size + 16 <= whole {
+        return Ok(Found::Other(format!(
+            "a kernel's image that was cut short: {size} of its {whole} bytes are there"
+        )));
+    }
     let release = match word(0x20e) {
         0 => None,
         text => {
@@ -310,6 +320,26 @@ pub(crate) mod tests {
     fn what_is_no_kernel_is_named(#[case] bytes: &[u8], #[case] expected: &str) {
         let found = looked(bytes);
         assert!(matches!(&found, Found::Other(what) if what.contains(expected)), "{found:?}");
+    }
+
+    /// Two sectors of setup and a kernel of 0x10001 units, the last not full.
+    #[rstest]
+    #[case(2, 3 * 512 + 0x10_0001, true)]
+    #[case(2, 3 * 512 + 0x10_0000, false)]
+    #[case(0, 5 * 512 + 0x10_0001, true)]
+    #[case(0, 3 * 512 + 0x10_0001, false)]
+    fn an_image_that_was_cut_short_is_refused(#[case] sectors: u8, #[case] size: usize, #[case] whole: bool) {
+        let mut image = boot_image("6.1.0-x");
+        image[0x1f1] = sectors;
+        image[0x1f4..0x1f8].copy_from_slice(&0x1_0001_u32.to_le_bytes());
+        image.resize(size, 0);
+        match looked(&image) {
+            Found::Kernel { .. } => assert!(whole),
+            Found::Other(why) => {
+                assert!(!whole && why.contains(&format!("cut short: {size} of its 10")), "{why}")
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
