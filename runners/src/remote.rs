@@ -307,7 +307,17 @@ pub(crate) fn crashed_later(record: CaseRecord, complaint: Complaint) -> CaseRec
 /// What a person can be shown of a line that may hold anything.
 fn legible(line: &str) -> String {
     const LONGEST: usize = 200;
-    let shown: String = line.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let first = || line.chars().take(LONGEST);
+    // Terminals are told colours and places by the others.
+    let is_odd = |char: &char| {
+        *char == char::REPLACEMENT_CHARACTER
+            || char.is_control() && !matches!(char, '\t' | '\r' | '\u{8}' | '\u{1b}')
+    };
+    let odd = first().filter(is_odd).count();
+    if odd * 8 > first().count() {
+        return "what is no text".into();
+    }
+    let shown: String = first().flat_map(char::escape_debug).collect();
     if line.chars().nth(LONGEST).is_some() { shown + "..." } else { shown }
 }
 

@@ -43,6 +43,11 @@ fn main() -> ExitCode {
             "no-such-program-1",
             "no-such-program-1 cannot be started: No such file",
         ),
+        failing(
+            "a_command_that_prints_what_is_no_text",
+            "sh -c 'head -c 5000 /dev/urandom; echo'",
+            "it ended with exit status 0 (what is no text)",
+        ),
         Trial::test("a_quote_without_its_end", || {
             ends(&["--command", "sh 'x", CASE], 2, "a quote without its end")
         }),
