@@ -112,7 +112,7 @@ impl<'s> Suite<'s> {
         what: &'s str,
         told: &mut Told<'_>,
     ) -> Result<Suite<'s>, Error> {
-        let folder = store.root().join("apt").join(name);
+        let folder = store.root_to_write().join("apt").join(name);
         let partial = folder.join("lists/partial");
         fs::create_dir_all(&partial).map_err(|error| failed(&partial, &error))?;
         let held = loop {

@@ -20,6 +20,11 @@ pub fn resolve(text: &str, store: &Store, told: &mut Told<'_>) -> Result<Kernel,
     if !text.contains('/')
         && let Some(kernel) = store.latest(text, told)?
     {
+        if path.exists() {
+            let text =
+                format!("the kernel of that name in the cache is meant; the one beside you is ./{text}");
+            tell(told, &kernel.name, Doing::Note(&text))?;
+        }
         return Ok(kernel);
     }
     if path.is_dir() {

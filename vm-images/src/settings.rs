@@ -1,7 +1,8 @@
-//! Where kernels are kept and where they come from, as the environment says. A folder that has other things in it is not
-//! taken for the cache: what is there may be removed.
+//! Where kernels are kept and where they come from, as the environment says. A folder that is named there and has other
+//! things in it is not taken for the cache: what is there may be removed.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ impl Settings {
     /// As `SKC_CACHE` (or `XDG_CACHE_HOME`, or `HOME`), `SKC_DEBIAN_MIRROR` and `SKC_DEBIAN_KEYRING` say.
     pub fn from_env() -> Result<Settings, Error> {
         let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-        let root = set("SKC_CACHE").map(PathBuf::from).or_else(|| {
+        let chosen = set("SKC_CACHE").map(PathBuf::from);
+        let root = chosen.clone().or_else(|| {
             let caches = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
             Some(caches.or_else(|| Some(Path::new(&set("HOME")?).join(".cache")))?.join("skc"))
         });
@@ -49,13 +51,13 @@ impl Settings {
                 )));
             }
         }
-        refuse_foreign(&settings.root)?;
+        if chosen.is_some() {
+            refuse_foreign(&settings.root)?;
+        }
         Ok(settings)
     }
 }
 
-/// What stands in a cache, and what a file system has of its own.
-const OURS: [&str; 7] = ["apt", "engines", "guests", "kernels", "packages", "tmp", "lost+found"];
 /// Shows a folder to be a cache, which also programs that back up know: <https://bford.info/cachedir/>.
 const TAG: &str = "CACHEDIR.TAG";
 const TAGGED: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
@@ -68,9 +70,11 @@ pub(crate) fn tag(root: &Path) -> io::Result<()> {
     if tag.exists() { Ok(()) } else { fs::write(tag, TAGGED) }
 }
 
-/// Refuses a folder in which there are other things than a cache has.
+/// Refuses a folder that is neither empty nor the cache of this program.
 fn refuse_foreign(root: &Path) -> Result<(), Error> {
-    if root.join(TAG).exists() {
+    // Other programs have caches as well.
+    let tag = fs::read(root.join(TAG)).unwrap_or_default();
+    if tag == TAGGED.as_bytes() {
         return Ok(());
     }
     let entries = match fs::read_dir(root) {
@@ -78,13 +82,14 @@ fn refuse_foreign(root: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(root, &error)),
     };
-    let mut foreign: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-    foreign.retain(|name| !OURS.iter().any(|ours| name == ours));
-    match foreign.into_iter().min() {
+    // Empty file systems have the one, and whoever begins to use it at this moment is about to write the other.
+    let is_begun = TAGGED.as_bytes().starts_with(&tag);
+    let foreign = |name: &OsString| name != "lost+found" && (name != TAG || !is_begun);
+    match entries.flatten().map(|entry| entry.file_name()).filter(foreign).min() {
         None => Ok(()),
         Some(name) => Err(Error::Environment(format!(
-            "{}: has {}, and may not be the cache of kernels, from which what is not needed any more is removed: set \
-             SKC_CACHE to a folder of its own, as {}",
+            "{}: this is no cache of skc, as it has {}. What is not needed any more is removed from the cache: set SKC_CACHE \
+             to a folder of its own, as {}",
             root.display(),
             name.to_string_lossy(),
             root.join("skc").display()
@@ -98,27 +103,36 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(&[], true)]
-    #[case(&["tmp", "kernels", "guests"], true)]
-    #[case(&["lost+found"], true)]
-    #[case(&["apt", "man", "tmp"], false)]
-    #[case(&["notes", "CACHEDIR.TAG"], true)]
-    fn a_folder_with_other_things_is_no_cache(#[case] files: &[&str], #[case] taken: bool) {
+    #[case(&[], "", true)]
+    #[case(&["lost+found"], "", true)]
+    #[case(&["tmp"], "", false)]
+    #[case(&["tmp"], TAGGED, true)]
+    #[case(&["tmp"], "Signature: 8a477f597d28d172789f06886806bc55\n# of cargo\n", false)]
+    #[case(&[], "Signature: 8a477f597d28d172789f06886806bc55\n# of cargo\n", false)]
+    #[case(&[], "Signature: ", true)]
+    fn a_folder_with_other_things_is_no_cache(
+        #[case] folders: &[&str],
+        #[case] tag: &str,
+        #[case] taken: bool,
+    ) {
         let root = tempfile::tempdir().unwrap();
-        for file in files {
-            fs::create_dir(root.path().join(file)).unwrap();
+        folders.iter().for_each(|folder| fs::create_dir(root.path().join(folder)).unwrap());
+        if !tag.is_empty() {
+            fs::write(root.path().join(TAG), tag).unwrap();
         }
         let refused = refuse_foreign(root.path());
         assert_eq!(refused.is_ok(), taken, "{refused:?}");
         if let Err(why) = refused {
             let here = root.path().display();
-            let expected = [format!("{here}: has man, "), format!("as {here}/skc")];
+            let has = if tag.is_empty() { "tmp" } else { TAG };
+            let expected =
+                [format!("{here}: this is no cache of skc, as it has {has}"), format!("as {here}/skc")];
             assert!(expected.iter().all(|part| why.to_string().contains(part)), "{why}");
         }
     }
 
     #[test]
-    fn a_cache_that_is_tagged_may_have_other_things() {
+    fn a_cache_that_is_tagged_is_known_again() {
         let above = tempfile::tempdir().unwrap();
         let root = above.path().join("cache");
         refuse_foreign(&root).unwrap();
@@ -127,10 +141,5 @@ mod tests {
         tag(&root).unwrap();
         fs::write(root.join("notes"), "mine").unwrap();
         refuse_foreign(&root).unwrap();
-        assert!(
-            fs::read_to_string(root.join(TAG))
-                .unwrap()
-                .starts_with("Signature: 8a477f597d28d172789f06886806bc55\n")
-        );
     }
 }

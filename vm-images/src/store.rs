@@ -7,7 +7,7 @@
 //! guests/                     what others keep of kernels that were booted
 //! apt/SUITE/                  what apt knows of a suite
 //! tmp/                        what is being made; what a killed process left is swept
-//! CACHEDIR.TAG                shows that nothing else is kept here
+//! CACHEDIR.TAG                shows that this is the cache
 //! ```
 
 use std::collections::HashMap;
@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -61,8 +63,9 @@ impl Cached {
 }
 
 /// What is known of a kernel in the cache.
+///
+/// What a later version of this program adds to it does not make it unknown to this one.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
 pub struct Record {
     /// What it is called.
     pub name: String,
@@ -117,13 +120,19 @@ impl Store {
 
     /// The folder for guests that were booted, which need not be there yet.
     pub fn guests(&self) -> PathBuf {
-        self.root().join(GUESTS)
+        self.root_to_write().join(GUESTS)
+    }
+
+    /// Its folder for whoever is about to write there, which is then known as the cache.
+    pub(crate) fn root_to_write(&self) -> &Path {
+        // Whoever then cannot write tells why.
+        let _ = settings::tag(self.root());
+        self.root()
     }
 
     /// A folder to make something in.
     pub fn scratch(&self) -> Result<Scratch, Error> {
-        settings::tag(self.root()).map_err(|error| failed(self.root(), &error))?;
-        let place = self.root().join("tmp");
+        let place = self.root_to_write().join("tmp");
         Scratch::new(&place).map_err(|error| failed(&place, &error))
     }
 
@@ -181,7 +190,9 @@ impl Store {
     fn checked(&self, name: &str, folder: &Path, told: &mut Told<'_>) -> Result<Option<Kernel>, Error> {
         let damage = match cached(folder).and_then(|cached| verify(&cached)) {
             Ok(kernel) => return Ok(Some(kernel)),
-            Err(damage) => damage,
+            Err(Flaw::Absent) => return Ok(None),
+            Err(Flaw::Unread(path, error)) => return Err(failed(&path, &error)),
+            Err(Flaw::Damage(damage)) => damage,
         };
         tell(told, name, Doing::Note(&format!("{damage}: {} was removed from the cache", folder.display())))?;
         self.discard(folder)?;
@@ -231,12 +242,26 @@ impl Store {
         if let Some(above) = folder.parent() {
             fs::create_dir_all(above).map_err(|error| failed(above, &error))?;
         }
-        // Somebody else may have put the same kernel here meanwhile. It is then replaced.
-        if folder.exists() {
-            self.discard(&folder)?;
-        }
-        fs::rename(&made, &folder).map_err(|error| failed(&folder, &error))?;
-        cached(&folder).map(|cached| kernel(&cached)).map_err(Error::Environment)
+        self.place(&made, &folder)?;
+        Ok(kernel(&record, &folder))
+    }
+
+    /// Gives a folder its place. What is there already, as somebody else may have put the same kernel here meanwhile, is
+    /// replaced, and at no moment is nothing there: somebody may be about to open it.
+    fn place(&self, made: &Path, folder: &Path) -> Result<(), Error> {
+        let exchange = || renameat2(AT_FDCWD, made, AT_FDCWD, folder, RenameFlags::RENAME_EXCHANGE);
+        let placed = match fs::rename(made, folder) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => match exchange() {
+                // File systems need not have this, and NFS has not.
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
+                    self.discard(folder)?;
+                    fs::rename(made, folder)
+                }
+                exchanged => exchanged.map_err(io::Error::from),
+            },
+            placed => placed,
+        };
+        placed.map_err(|error| failed(folder, &error))
     }
 
     /// Removes a folder of the cache: it is whole until it is gone.
@@ -275,21 +300,35 @@ pub(crate) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-fn cached(folder: &Path) -> Result<Cached, String> {
+/// Why there is no kernel in a folder.
+enum Flaw {
+    /// It has none of ours, or somebody removes it just now.
+    Absent,
+    /// It is not as it was when it came.
+    Damage(String),
+    /// That cannot be told.
+    Unread(PathBuf, io::Error),
+}
+
+fn cached(folder: &Path) -> Result<Cached, Flaw> {
     let path = folder.join(RECORD);
-    let text = fs::read(&path).map_err(|error| format!("{RECORD} cannot be read ({error})"))?;
-    let record = serde_json::from_slice(&text).map_err(|error| format!("{RECORD} is damaged ({error})"))?;
+    let text = fs::read(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Flaw::Absent,
+        _ => Flaw::Unread(path, error),
+    })?;
+    let record = serde_json::from_slice(&text)
+        .map_err(|error| Flaw::Damage(format!("{RECORD} is damaged ({error})")))?;
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
     Ok(Cached { record, folder: folder.to_owned(), bytes })
 }
 
-fn verify(cached: &Cached) -> Result<Kernel, String> {
+fn verify(cached: &Cached) -> Result<Kernel, Flaw> {
     let record = &cached.record;
     check(cached, IMAGE, sha256, Some(&record.sha256))?;
     check(cached, UNPACKED, crc32, record.unpacked_crc32.as_ref())?;
     check(cached, CONFIG, sha256, record.config_sha256.as_ref())?;
-    Ok(kernel(cached))
+    Ok(kernel(record, &cached.folder))
 }
 
 /// If a file that should be there is, and adds up to what it did.
@@ -298,16 +337,20 @@ fn check<T: PartialEq>(
     name: &str,
     sum: fn(&Path) -> io::Result<T>,
     expected: Option<&T>,
-) -> Result<(), String> {
-    match expected.map(|expected| Ok(sum(&cached.folder.join(name))? == *expected)) {
-        None | Some(Ok(true)) => Ok(()),
-        Some(Ok(false)) => Err(format!("{name} is not what it was when it came")),
-        Some(Err::<_, io::Error>(error)) => Err(format!("{name} cannot be read ({error})")),
+) -> Result<(), Flaw> {
+    let Some(expected) = expected else { return Ok(()) };
+    let path = cached.folder.join(name);
+    match sum(&path) {
+        Ok(found) if found == *expected => Ok(()),
+        Ok(_) => Err(Flaw::Damage(format!("{name} is not what it was when it came"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Flaw::Damage(format!("{name} is missing")))
+        }
+        Err(error) => Err(Flaw::Unread(path, error)),
     }
 }
 
-fn kernel(cached: &Cached) -> Kernel {
-    let Cached { record, folder, .. } = cached;
+fn kernel(record: &Record, folder: &Path) -> Kernel {
     Kernel {
         name: record.name.clone(),
         image: folder.join(IMAGE),
@@ -417,8 +460,10 @@ mod tests {
         assert_eq!((kept.unpacked, left_in(kept.image.parent().unwrap())), (None, 2));
     }
 
+    /// How much there is besides a lock.
     fn left_in(folder: &Path) -> usize {
-        fs::read_dir(folder).into_iter().flatten().count()
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name() != ".lock").count()
     }
 
     #[test]
@@ -494,6 +539,74 @@ mod tests {
         store.discard(kernel.image.parent().unwrap()).unwrap();
         assert_eq!((store.latest("mine", &mut silent).unwrap(), store.names()), (None, Vec::new()));
         assert!(stray.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_alone() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        for file in [IMAGE, RECORD] {
+            let path = kernel.image.with_file_name(file);
+            let hidden = kernel.image.with_file_name("hidden");
+            fs::rename(&path, &hidden).unwrap();
+            fs::create_dir(&path).unwrap();
+            for found in [store.latest("mine", &mut silent), store.take(IDENTITY, &mut silent)] {
+                let why = found.unwrap_err().to_string();
+                assert!(why.starts_with(path.to_str().unwrap()), "{why}");
+            }
+            fs::remove_dir(&path).unwrap();
+            fs::rename(&hidden, &path).unwrap();
+        }
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), Some(kernel));
+    }
+
+    #[test]
+    fn what_has_no_record_is_nothing_of_a_kernel() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        fs::remove_file(kernel.image.with_file_name(RECORD)).unwrap();
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), None);
+        assert_eq!(store.take(IDENTITY, &mut silent).unwrap(), None);
+        assert!(kernel.image.exists());
+        // It does not stand in the way either.
+        let kernel = put(&store, "6.1.1-x");
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), Some(kernel));
+    }
+
+    #[test]
+    fn what_a_later_version_of_this_program_notes_is_no_damage() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let path = kernel.image.with_file_name(RECORD);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen('{', "{\"later\": 1,", 1)).unwrap();
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.latest("mine", &mut silent).unwrap(), Some(kernel));
+    }
+
+    /// Whoever has a kernel may open it at any moment, whoever else puts the same there.
+    #[test]
+    fn a_kernel_is_replaced_and_never_gone() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    (0..100).for_each(|_| assert_eq!(put(&store, "6.1.0-x"), kernel));
+                    done.store(true, relaxed);
+                });
+            }
+            let mut silent = |progress: &crate::Progress<'_>| panic!("{progress} is not to be told");
+            while !done.load(relaxed) {
+                assert!(kernel.image.exists());
+                assert_eq!(store.latest("mine", &mut silent).unwrap().as_ref(), Some(&kernel));
+            }
+        });
+        assert_eq!(left_in(&store.root().join("tmp")), 0);
     }
 
     #[test]

@@ -17,9 +17,9 @@ use super::fetching::Fetching;
 use super::{ENVIRONMENT, INTERRUPTED, Terminal, Trouble, environment};
 
 pub(super) const HELP: &str = "\
-Kernels are kept in $SKC_CACHE, or else in skc below $XDG_CACHE_HOME or ~/.cache. They are fetched by apt-get from the
-Debian mirror that this machine uses, or from $SKC_DEBIAN_MIRROR, and must be signed with a key of Debian's archive
-keyring, or of $SKC_DEBIAN_KEYRING.
+Kernels are kept in $SKC_CACHE, a folder with nothing else in it, or else in skc below $XDG_CACHE_HOME or ~/.cache. They
+are fetched by apt-get from the Debian mirror that this machine uses, or from $SKC_DEBIAN_MIRROR, and must be signed with a
+key of Debian's archive keyring, or of $SKC_DEBIAN_KEYRING.
 
 Exit codes:
   0    done
@@ -230,9 +230,11 @@ fn path(store: &Store, name: &str, terminal: Terminal) -> Result<u8, Trouble> {
     known(store, name)?;
     let cached = store.cached(name);
     let Some(latest) = cached.first() else {
-        return Err(Trouble::Environment(format!(
-            "{name} is not here: `skc kernels fetch {name}` fetches it"
-        )));
+        let help = match manifest::entry(name) {
+            Some(_) => format!("`skc kernels fetch {name}` fetches it"),
+            None => "what was built under that name is damaged".into(),
+        };
+        return Err(Trouble::Environment(format!("{name} is not here: {help}")));
     };
     writeln!(terminal.out(), "{}", latest.image().display())?;
     Ok(0)
@@ -240,7 +242,7 @@ fn path(store: &Store, name: &str, terminal: Terminal) -> Result<u8, Trouble> {
 
 /// A name must be of the catalogue, or of something that is here.
 fn known(store: &Store, name: &str) -> Result<(), Trouble> {
-    if store.cached(name).is_empty() {
+    if !store.names().iter().any(|here| here == name) {
         catalogued(name)?;
     }
     Ok(())

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 15] = [
         ("a_kernel_is_fetched_once_and_found", a_kernel_is_fetched_once_and_found),
         ("a_split_kernel_is_put_together", a_split_kernel_is_put_together),
         ("a_tampered_package_is_named_and_the_others_are_fetched", a_tampered_package_is_named),
@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         ("a_package_by_its_path", a_package_by_its_path),
         ("a_package_by_its_name", a_package_by_its_name),
         ("a_name_that_is_none", a_name_that_is_none),
+        ("a_kernel_of_ones_own_whose_record_is_damaged", a_damaged_kernel_of_ones_own),
+        ("a_folder_with_other_things_is_no_cache", a_folder_with_other_things_is_no_cache),
     ];
     let mut trials: Vec<Trial> = tests
         .into_iter()
@@ -136,7 +138,7 @@ fn a_kernel_is_fetched_once_and_found() {
     assert_eq!(mirror.files("kernels"), [] as [PathBuf; 0]);
     fetched(&mirror);
     mirror.kernels(&["remove", "all"]);
-    assert_eq!(mirror.files(""), [] as [PathBuf; 0]);
+    assert_eq!(mirror.files(""), [mirror.cache().join("CACHEDIR.TAG")]);
 }
 
 fn a_split_kernel_is_put_together() {
@@ -321,12 +323,12 @@ fn nothing_is_left_of_who_is_stopped() {
         until("apt lives on", || with(cache.to_str().unwrap()).is_empty());
         assert!(mirror.files("kernels").is_empty());
         if signal == Signal::SIGTERM {
-            assert_eq!(fs::read_dir(cache.join("tmp")).unwrap().count(), 0);
+            assert_eq!(mirror.being_made(), 0);
         }
     }
     mirror.stall(false);
     fetched(&mirror);
-    assert_eq!(fs::read_dir(cache.join("tmp")).unwrap().count(), 0, "what the killed one left");
+    assert_eq!(mirror.being_made(), 0, "what the killed one left");
 }
 
 fn a_package_by_its_path() {
@@ -401,6 +403,38 @@ fn a_name_that_is_none() {
     assert_eq!(mirror.asked(""), 0);
 }
 
+/// It is here, however little is known of it: it can be removed, and what is asked of others is done.
+fn a_damaged_kernel_of_ones_own() {
+    let (mirror, _) = mirror();
+    let damaged = || {
+        fetched(&mirror);
+        let folder = mirror.cache().join("kernels/mine/1.0-00");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("kernel.json"), "{").unwrap();
+        folder
+    };
+    let folder = damaged();
+    let (code, _, err) = mirror.kernels(&["path", "mine"]);
+    assert!(code == 3 && err.contains("mine is not here"), "{code} {err}");
+    assert!(mirror.kernels(&["remove", "mine"]).1.starts_with("0 kernels removed"));
+    assert!(!folder.exists());
+    damaged();
+    assert!(mirror.kernels(&["remove", "all"]).1.starts_with("1 kernel removed"));
+    assert_eq!(mirror.files("kernels"), [] as [PathBuf; 0]);
+}
+
+fn a_folder_with_other_things_is_no_cache() {
+    let (mirror, _) = mirror();
+    let precious = mirror.cache().join("tmp/precious");
+    fs::create_dir_all(precious.parent().unwrap()).unwrap();
+    fs::write(&precious, "mine").unwrap();
+    for args in [&["fetch", "debian-5.10"][..], &["remove", "all"], &[]] {
+        let (code, _, err) = mirror.kernels(args);
+        assert!(code == 3 && err.contains(": this is no cache of skc, as it has tmp."), "{code} {err}");
+    }
+    assert_eq!(mirror.files(""), [precious]);
+}
+
 fn a_full_disk_is_named() {
     let (mirror, _) = mirror();
     fetched(&mirror);
@@ -410,7 +444,7 @@ fn a_full_disk_is_named() {
     for more in [0, lists + 60, lists + 150] {
         let mut inner = mirror.command(&["fetch", "debian-5.10"]);
         let script = "mount -t tmpfs -o size=$1k,mode=755 none $2 && shift 2 && \"$@\"; code=$?; \
-                      find $SKC_CACHE/kernels $SKC_CACHE/tmp -type f 2>/dev/null; exit $code";
+                      find $SKC_CACHE/kernels $SKC_CACHE/tmp -type f ! -name .lock 2>/dev/null; exit $code";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", script, "sh", &more.max(16).to_string()]).arg(mirror.cache());
         command.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());

@@ -168,15 +168,25 @@ impl Repository {
         index.unwrap().set_modified(std::time::SystemTime::now() - day).unwrap();
     }
 
-    /// Files below a folder of the cache.
+    /// Files below a folder of the cache that are more than a lock.
     pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
         let (mut found, mut folders) = (Vec::new(), vec![self.cache().join(folder)]);
         while let Some(folder) = folders.pop() {
             for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-                if path.is_dir() { folders.push(path) } else { found.push(path) }
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false if path.ends_with(".lock") => {}
+                    false => found.push(path),
+                }
             }
         }
         found
+    }
+
+    /// How many folders there are in which something is made, or was when somebody was killed.
+    pub(crate) fn being_made(&self) -> usize {
+        let entries = fs::read_dir(self.cache().join("tmp")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().is_dir()).count()
     }
 
     /// The same without the program.
