@@ -193,7 +193,7 @@ impl Kept {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some(EXTENSION) => found.push((modified, about.len(), path)),
                 Some(PART) if now.duration_since(modified).is_ok_and(|age| age > ABANDONED) => {
-                    fs::remove_file(path)?;
+                    remove(&path)?;
                 }
                 _ => {}
             }
@@ -203,10 +203,18 @@ impl Kept {
         for (_, size, path) in found {
             sum += size;
             if sum > most {
-                fs::remove_file(path)?;
+                remove(&path)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Removes a file, if nobody else did meanwhile.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -438,6 +446,20 @@ mod tests {
         frame.write_all(&parts.concat()).unwrap();
         frame.finish().unwrap();
         assert_eq!(kept.take("key").is_some(), fits);
+    }
+
+    #[test]
+    fn two_that_sweep_at_once_do_not_trip_over_each_other() {
+        let (_folder, kept) = kept();
+        fs::create_dir_all(&kept.folder).unwrap();
+        for round in 0..20 {
+            (0..100).for_each(|key| fs::write(kept.place(&format!("{round}-{key}")), b"guest").unwrap());
+            std::thread::scope(|scope| {
+                let sweeps = [(); 2].map(|()| scope.spawn(|| kept.sweep(0, SystemTime::now())));
+                sweeps.into_iter().for_each(|sweep| sweep.join().unwrap().unwrap());
+            });
+        }
+        assert_eq!(fs::read_dir(&kept.folder).unwrap().count(), 0);
     }
 
     #[test]
