@@ -1,5 +1,6 @@
 //! What a run tests: from the command line to pools of workers.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ pub(super) fn find_some(
         args.reach.runner(command)?;
     }
     let mut fetching = Fetching::new(terminal, Arc::clone(stop));
+    // One for all: it knows which suites cannot be reached.
+    let store = LazyCell::new(Store::of_user);
     let mut wanted: Vec<Wanted> = Vec::new();
     let names = args.kernel.iter().flat_map(|name| match name.as_str() {
         ALL => manifest::all().map(|entry| entry.name.clone()).collect(),
@@ -82,7 +85,7 @@ pub(super) fn find_some(
         let how = match reference.as_str() {
             HOST => How::Host,
             UML => How::Uml,
-            _ => match acquire(&reference, &mut fetching) {
+            _ => match acquire(&reference, &store, &mut fetching) {
                 Ok(kernel) => How::Kernel(Box::new(kernel)),
                 Err(vm_images::Error::Reference(why)) => return Err(Trouble::Usage(why)),
                 Err(vm_images::Error::Stopped) => return Ok(Vec::new()),
@@ -116,7 +119,7 @@ pub(super) fn kernel(
         return Err(Trouble::Usage(format!("{reference}: only a kernel's image can be booted elsewhere")));
     }
     let mut fetching = Fetching::new(terminal, Arc::clone(stop));
-    let found = acquire(reference, &mut fetching);
+    let found = acquire(reference, &Store::of_user(), &mut fetching);
     fetching.end();
     match found {
         Err(vm_images::Error::Stopped) => Ok(None),
@@ -124,9 +127,13 @@ pub(super) fn kernel(
     }
 }
 
-fn acquire(reference: &str, fetching: &mut Fetching) -> Result<Kernel, vm_images::Error> {
-    let store = Store::of_user()?;
-    vm_images::resolve(reference, &store, &mut |progress| fetching.tell(progress))
+fn acquire(
+    reference: &str,
+    store: &Result<Store, vm_images::Error>,
+    fetching: &mut Fetching,
+) -> Result<Kernel, vm_images::Error> {
+    let store = store.as_ref().map_err(Clone::clone)?;
+    vm_images::resolve(reference, store, &mut |progress| fetching.tell(progress))
 }
 
 /// The last part of a path, made different from those before it.
@@ -199,7 +206,10 @@ impl<'a> Opener<'a> {
             shares: true,
         };
         let wish = self.found.get().copied().unwrap_or(self.args.accel);
-        let unpacked = kernel.unpacked.as_ref().map(File::open).transpose().map_err(trouble)?;
+        let open = |path: &PathBuf| {
+            File::open(path).map_err(|error| Unopened::Trouble(format!("{}: {error}", path.display())))
+        };
+        let unpacked = kernel.unpacked.as_ref().map(open).transpose()?;
         let (limit, stop) = (self.args.boot_timeout, Arc::clone(&self.stop));
         let kept =
             Store::of_user().ok().filter(|_| !self.args.cold_boot).map(|store| Kept::new(store.guests()));
