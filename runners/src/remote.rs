@@ -315,7 +315,7 @@ fn legible(line: &str) -> String {
     };
     let odd = first().filter(is_odd).count();
     if odd * 8 > first().count() {
-        return "what is no text".into();
+        return "what is no text in UTF-8".into();
     }
     let shown: String = first().flat_map(char::escape_debug).collect();
     if line.chars().nth(LONGEST).is_some() { shown + "..." } else { shown }

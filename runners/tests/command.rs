@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         failing(
             "a_command_that_prints_what_is_no_text",
             r"sh -c 'printf \\377\\376\\001\\000some\\377\\n'",
-            "it ended with exit status 0 (what is no text)",
+            "it ended with exit status 0 (what is no text in UTF-8)",
         ),
         Trial::test("a_quote_without_its_end", || {
             ends(&["--command", "sh 'x", CASE], 2, "a quote without its end")

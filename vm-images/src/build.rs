@@ -53,7 +53,7 @@ pub fn build(store: &Store, order: &Order, told: &mut Told<'_>) -> Result<Kernel
         // The name means what was asked for last.
         return match store.cached(&order.name).first() {
             Some(latest) if latest.record.digest == digest => Ok(kernel),
-            _ => store.keep(identity, &origin, &kernel.image, kernel.config.as_deref()),
+            _ => store.renew(identity).map(|()| kernel),
         };
     }
     lacking_tools(!patches.is_empty())?;

@@ -4,9 +4,10 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::store::has_kernel;
 use crate::{Error, failed};
 
 /// Where kernels are kept and where they come from.
@@ -61,45 +62,55 @@ impl Settings {
 /// Shows a folder to be a cache, which also programs that back up know: <https://bford.info/cachedir/>.
 const TAG: &str = "CACHEDIR.TAG";
 const TAGGED: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
-                      # Kernels and booted guests of skc, which gets them anew where they are gone.\n";
+                      # Kernels that skc fetched or built, and guests that it booted.\n";
 
 /// Shows a folder, which is made if it is not there, to be the cache.
 pub(crate) fn tag(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root)?;
     let tag = root.join(TAG);
-    if tag.exists() { Ok(()) } else { fs::write(tag, TAGGED) }
+    if tag.exists() {
+        return Ok(());
+    }
+    // It is whole or not there, for whoever looks meanwhile.
+    let mut file = tempfile::Builder::new().prefix(TAG).tempfile_in(root)?;
+    file.write_all(TAGGED.as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(tag) {
+        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a folder that is neither empty nor the cache of this program.
 fn refuse_foreign(root: &Path) -> Result<(), Error> {
-    // Other programs have caches as well.
-    let tag = fs::read(root.join(TAG)).unwrap_or_default();
-    if tag == TAGGED.as_bytes() {
-        return Ok(());
-    }
     let entries = match fs::read_dir(root) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(root, &error)),
     };
-    // Empty file systems have the one, and whoever begins to use it at this moment is about to write the other.
-    let is_begun = TAGGED.as_bytes().starts_with(&tag);
-    let foreign = |name: &OsString| name != "lost+found" && (name != TAG || !is_begun);
-    match entries.flatten().map(|entry| entry.file_name()).filter(foreign).min() {
-        None => Ok(()),
-        Some(name) => Err(Error::Environment(format!(
+    // Empty file systems have the one; the others are of a cache that somebody begins to use at this moment.
+    let is_known = |name: &OsString| name == "lost+found" || name.to_string_lossy().starts_with(TAG);
+    let foreign = entries.flatten().map(|entry| entry.file_name()).filter(|name| !is_known(name)).min();
+    // Other programs tag their caches as well, and an earlier version of this one did not.
+    let tag = fs::read(root.join(TAG)).ok();
+    let is_ours = tag.as_ref().is_some_and(|tag| tag == TAGGED.as_bytes()) || has_kernel(root);
+    match foreign.or_else(|| tag.map(|_| TAG.into())) {
+        Some(name) if !is_ours => Err(Error::Environment(format!(
             "{}: this is no cache of skc, as it has {}. What is not needed any more is removed from the cache: set SKC_CACHE \
              to a folder of its own, as {}",
             root.display(),
             name.to_string_lossy(),
             root.join("skc").display()
         ))),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::tests::boot_image;
+    use crate::store::{Identity, Store};
     use rstest::rstest;
 
     #[rstest]
@@ -109,7 +120,6 @@ mod tests {
     #[case(&["tmp"], TAGGED, true)]
     #[case(&["tmp"], "Signature: 8a477f597d28d172789f06886806bc55\n# of cargo\n", false)]
     #[case(&[], "Signature: 8a477f597d28d172789f06886806bc55\n# of cargo\n", false)]
-    #[case(&[], "Signature: ", true)]
     fn a_folder_with_other_things_is_no_cache(
         #[case] folders: &[&str],
         #[case] tag: &str,
@@ -124,7 +134,7 @@ mod tests {
         assert_eq!(refused.is_ok(), taken, "{refused:?}");
         if let Err(why) = refused {
             let here = root.path().display();
-            let has = if tag.is_empty() { "tmp" } else { TAG };
+            let has = folders.first().unwrap_or(&TAG);
             let expected =
                 [format!("{here}: this is no cache of skc, as it has {has}"), format!("as {here}/skc")];
             assert!(expected.iter().all(|part| why.to_string().contains(part)), "{why}");
@@ -141,5 +151,19 @@ mod tests {
         tag(&root).unwrap();
         fs::write(root.join("notes"), "mine").unwrap();
         refuse_foreign(&root).unwrap();
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_cache_without_a_tag_is_known_by_its_kernels() {
+        let above = tempfile::tempdir().unwrap();
+        let (root, image) = (above.path().join("cache"), above.path().join("image"));
+        fs::write(&image, boot_image("6.12.1-x")).unwrap();
+        let store = Store::new(Settings { root: root.clone(), mirror: None, keyring: None });
+        let kept = store.keep(Identity { name: "mine", version: "1", digest: "00" }, "a test", &image, None);
+        fs::remove_file(root.join(TAG)).unwrap();
+        refuse_foreign(&root).unwrap();
+        fs::write(kept.unwrap().image.with_file_name("kernel.json"), "{}").unwrap();
+        refuse_foreign(&root).unwrap_err();
     }
 }

@@ -2,7 +2,6 @@
 //! to the kernel and read what tests say. Nothing is compiled here.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -10,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::acquire::{self, Package};
 use crate::contained::Contained;
 use crate::manifest::catalogue;
-use crate::store::{Store, short};
+use crate::store::{Store, is_taken, short};
 use crate::{Doing, Error, Told, deb, failed, tell};
 
 /// What runs tests and reads what they say, below the root of the sources: kunit.py, and what installs and runs
@@ -57,7 +56,7 @@ pub fn tools(store: &Store, source: &str, told: &mut Told<'_>) -> Result<PathBuf
     let tree = unpack(&package, source, scratch.path(), &TOOLS, told)?;
     match fs::rename(&tree, &kept) {
         // Somebody else was faster.
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(kept),
+        Err(error) if is_taken(&error) => Ok(kept),
         Err(error) => Err(failed(&kept, &error)),
         Ok(()) => Ok(kept),
     }

@@ -14,12 +14,11 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -188,15 +187,26 @@ impl Store {
     }
 
     fn checked(&self, name: &str, folder: &Path, told: &mut Told<'_>) -> Result<Option<Kernel>, Error> {
-        let damage = match cached(folder).and_then(|cached| verify(&cached)) {
-            Ok(kernel) => return Ok(Some(kernel)),
-            Err(Flaw::Absent) => return Ok(None),
-            Err(Flaw::Unread(path, error)) => return Err(failed(&path, &error)),
-            Err(Flaw::Damage(damage)) => damage,
-        };
-        tell(told, name, Doing::Note(&format!("{damage}: {} was removed from the cache", folder.display())))?;
-        self.discard(folder)?;
-        Ok(None)
+        loop {
+            let before = known_by(folder);
+            let damage = match cached(folder).and_then(|cached| verify(&cached)) {
+                Ok(kernel) => return Ok(Some(kernel)),
+                Err(Flaw::Absent) => return Ok(None),
+                Err(Flaw::Unread(path, error)) => return Err(failed(&path, &error)),
+                Err(Flaw::Damage(damage)) => damage,
+            };
+            // Somebody else may have removed it, and put another in its place.
+            if known_by(folder) != before {
+                continue;
+            }
+            tell(
+                told,
+                name,
+                Doing::Note(&format!("{damage}: {} was removed from the cache", folder.display())),
+            )?;
+            self.discard(folder)?;
+            return Ok(None);
+        }
     }
 
     /// Puts a kernel here: an image, and a configuration if it has one, which are copied. What is in the image comes
@@ -222,7 +232,6 @@ impl Store {
             copied.map_err(|error| failed(&to, &error))?;
             sha256(&to).map_err(|error| failed(&to, &error))
         };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let record = Record {
             name: identity.name.into(),
             version: identity.version.into(),
@@ -233,7 +242,7 @@ impl Store {
             sha256: copy(image, IMAGE)?,
             unpacked_crc32: unpacked(image, &made.join(UNPACKED))?,
             config_sha256: config.map(|config| copy(config, CONFIG)).transpose()?,
-            since: now.map_or(0, |time| time.as_secs()),
+            since: now(),
         };
         let path = made.join(RECORD);
         let text = serde_json::to_vec_pretty(&record).map_err(io::Error::from);
@@ -242,26 +251,35 @@ impl Store {
         if let Some(above) = folder.parent() {
             fs::create_dir_all(above).map_err(|error| failed(above, &error))?;
         }
-        self.place(&made, &folder)?;
+        match fs::rename(&made, &folder) {
+            Err(error) if is_taken(&error) => {}
+            Err(error) => return Err(failed(&folder, &error)),
+            Ok(()) => return Ok(kernel(&record, &folder)),
+        }
+        // Somebody else may have put the same kernel here meanwhile, and be about to open it.
+        if let Ok(kernel) = cached(&folder).and_then(|cached| verify(&cached)) {
+            return Ok(kernel);
+        }
+        self.discard(&folder)?;
+        fs::rename(&made, &folder).map_err(|error| failed(&folder, &error))?;
         Ok(kernel(&record, &folder))
     }
 
-    /// Gives a folder its place. What is there already, as somebody else may have put the same kernel here meanwhile, is
-    /// replaced, and at no moment is nothing there: somebody may be about to open it.
-    fn place(&self, made: &Path, folder: &Path) -> Result<(), Error> {
-        let exchange = || renameat2(AT_FDCWD, made, AT_FDCWD, folder, RenameFlags::RENAME_EXCHANGE);
-        let placed = match fs::rename(made, folder) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => match exchange() {
-                // File systems need not have this, and NFS has not.
-                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
-                    self.discard(folder)?;
-                    fs::rename(made, folder)
-                }
-                exchanged => exchanged.map_err(io::Error::from),
-            },
-            placed => placed,
+    /// Makes a kernel that is here the one of its name that came last.
+    pub(crate) fn renew(&self, identity: Identity<'_>) -> Result<(), Error> {
+        let folder = self.folder(identity);
+        let path = folder.join(RECORD);
+        let renew = || -> io::Result<()> {
+            let mut record: Record = serde_json::from_slice(&fs::read(&path)?)?;
+            record.since = now();
+            // It is whole at every moment.
+            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            serde_json::to_writer_pretty(&mut file, &record)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
         };
-        placed.map_err(|error| failed(folder, &error))
+        renew().map_err(|error| failed(&path, &error))
     }
 
     /// Removes a folder of the cache: it is whole until it is gone.
@@ -295,9 +313,31 @@ impl Store {
     }
 }
 
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// If a folder could not be given a name because another that is not empty has it: file systems say one or the other.
+pub(crate) fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists)
+}
+
 /// As much of a digest as a name needs.
 pub(crate) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
+}
+
+/// What tells a folder from another of the same name: numbers of inodes are used again.
+fn known_by(folder: &Path) -> Option<(u64, i64, i64)> {
+    fs::metadata(folder).ok().map(|about| (about.ino(), about.ctime(), about.ctime_nsec()))
+}
+
+/// If a folder has the record of a kernel, which only this program writes.
+pub(crate) fn has_kernel(root: &Path) -> bool {
+    let within =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    within(&root.join(KERNELS)).any(|name| within(&name).any(|folder| cached(&folder).is_ok()))
 }
 
 /// Why there is no kernel in a folder.
@@ -460,10 +500,8 @@ mod tests {
         assert_eq!((kept.unpacked, left_in(kept.image.parent().unwrap())), (None, 2));
     }
 
-    /// How much there is besides a lock.
     fn left_in(folder: &Path) -> usize {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_name() != ".lock").count()
+        fs::read_dir(folder).into_iter().flatten().count()
     }
 
     #[test]
@@ -607,6 +645,42 @@ mod tests {
             }
         });
         assert_eq!(left_in(&store.root().join("tmp")), 0);
+    }
+
+    #[test]
+    fn what_was_damaged_is_replaced_and_what_was_not_is_kept() {
+        let (_root, store) = store();
+        let kernel = put(&store, "6.1.0-x");
+        let inode = || fs::metadata(&kernel.image).unwrap().ino();
+        let first = inode();
+        assert_eq!(put(&store, "6.1.0-x"), kernel);
+        assert_eq!(inode(), first);
+        fs::write(&kernel.image, "damaged").unwrap();
+        assert_eq!(put(&store, "6.1.0-x"), kernel);
+        assert_ne!(fs::read(&kernel.image).unwrap(), b"damaged");
+    }
+
+    #[test]
+    fn what_was_asked_for_last_is_the_latest() {
+        let (root, store) = store();
+        let image = root.path().join("i");
+        let of = |version| Identity { version, ..IDENTITY };
+        let both = ["1", "2"].map(|version| {
+            fs::write(&image, boot_image(version)).unwrap();
+            let kernel = store.keep(of(version), "a test", &image, None).unwrap();
+            // They came long ago, one after the other.
+            let record = kernel.image.with_file_name(RECORD);
+            let text = fs::read_to_string(&record).unwrap();
+            let mut known: Record = serde_json::from_str(&text).unwrap();
+            known.since = version.parse().unwrap();
+            fs::write(&record, serde_json::to_vec(&known).unwrap()).unwrap();
+            kernel
+        });
+        let mut silent = |_: &crate::Progress<'_>| panic!("nothing is to be told");
+        assert_eq!(store.latest("mine", &mut silent).unwrap().as_ref(), Some(&both[1]));
+        store.renew(of("1")).unwrap();
+        assert_eq!(store.latest("mine", &mut silent).unwrap().as_ref(), Some(&both[0]));
+        assert_eq!(left_in(both[0].image.parent().unwrap()), 2);
     }
 
     #[test]

@@ -232,7 +232,7 @@ fn path(store: &Store, name: &str, terminal: Terminal) -> Result<u8, Trouble> {
     let Some(latest) = cached.first() else {
         let help = match manifest::entry(name) {
             Some(_) => format!("`skc kernels fetch {name}` fetches it"),
-            None => "what was built under that name is damaged".into(),
+            None => "what was built under that name cannot be read".into(),
         };
         return Err(Trouble::Environment(format!("{name} is not here: {help}")));
     };
@@ -242,7 +242,8 @@ fn path(store: &Store, name: &str, terminal: Terminal) -> Result<u8, Trouble> {
 
 /// A name must be of the catalogue, or of something that is here.
 fn known(store: &Store, name: &str) -> Result<(), Trouble> {
-    if !store.names().iter().any(|here| here == name) {
+    // What cannot be read is here as well, and so is what came out of packages without a name.
+    if store.cached(name).is_empty() && !store.names().iter().any(|here| here == name) {
         catalogued(name)?;
     }
     Ok(())

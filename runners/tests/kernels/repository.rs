@@ -168,16 +168,12 @@ impl Repository {
         index.unwrap().set_modified(std::time::SystemTime::now() - day).unwrap();
     }
 
-    /// Files below a folder of the cache that are more than a lock.
+    /// Files below a folder of the cache.
     pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
         let (mut found, mut folders) = (Vec::new(), vec![self.cache().join(folder)]);
         while let Some(folder) = folders.pop() {
             for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false if path.ends_with(".lock") => {}
-                    false => found.push(path),
-                }
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
             }
         }
         found
