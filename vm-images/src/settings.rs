@@ -2,9 +2,8 @@
 //! things in it is not taken for the cache: what is there may be removed.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::store::has_kernel;
@@ -68,17 +67,15 @@ const TAGGED: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 pub(crate) fn tag(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root)?;
     let tag = root.join(TAG);
-    if tag.exists() {
-        return Ok(());
+    match fs::read_to_string(&tag) {
+        Ok(text) if text == TAGGED || !is_begun(&text) => Ok(()),
+        _ => fs::write(tag, TAGGED),
     }
-    // It is whole or not there, for whoever looks meanwhile.
-    let mut file = tempfile::Builder::new().prefix(TAG).tempfile_in(root)?;
-    file.write_all(TAGGED.as_bytes())?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(tag) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
-        _ => Ok(()),
-    }
+}
+
+/// If somebody is about to write the tag, or could not write all of it.
+fn is_begun(tag: &str) -> bool {
+    TAGGED.starts_with(tag)
 }
 
 /// Refuses a folder that is neither empty nor the cache of this program.
@@ -88,13 +85,14 @@ fn refuse_foreign(root: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(root, &error)),
     };
-    // Empty file systems have the one; the others are of a cache that somebody begins to use at this moment.
-    let is_known = |name: &OsString| name == "lost+found" || name.to_string_lossy().starts_with(TAG);
-    let foreign = entries.flatten().map(|entry| entry.file_name()).filter(|name| !is_known(name)).min();
-    // Other programs tag their caches as well, and an earlier version of this one did not.
-    let tag = fs::read(root.join(TAG)).ok();
-    let is_ours = tag.as_ref().is_some_and(|tag| tag == TAGGED.as_bytes()) || has_kernel(root);
-    match foreign.or_else(|| tag.map(|_| TAG.into())) {
+    // New file systems have that.
+    let entries = entries.flatten().map(|entry| entry.file_name()).filter(|name| name != "lost+found");
+    let first = entries.min();
+    // Other programs tag their caches as well, and an earlier version of this one did not. The tag is looked at last: it
+    // is the first that comes into a cache.
+    let names_us = |tag: &String| is_begun(tag) || tag.split_whitespace().any(|word| word == "skc");
+    let is_ours = fs::read_to_string(root.join(TAG)).is_ok_and(|tag| names_us(&tag)) || has_kernel(root);
+    match first {
         Some(name) if !is_ours => Err(Error::Environment(format!(
             "{}: this is no cache of skc, as it has {}. What is not needed any more is removed from the cache: set SKC_CACHE \
              to a folder of its own, as {}",
@@ -120,6 +118,7 @@ mod tests {
     #[case(&["tmp"], TAGGED, true)]
     #[case(&["tmp"], "Signature: 8a477f597d28d172789f06886806bc55\n# of cargo\n", false)]
     #[case(&[], "Signature: 8a477f597d28d172789f06886806bc55\n# of cargo\n", false)]
+    #[case(&["apt"], "Signature: ", true)]
     fn a_folder_with_other_things_is_no_cache(
         #[case] folders: &[&str],
         #[case] tag: &str,
@@ -134,7 +133,7 @@ mod tests {
         assert_eq!(refused.is_ok(), taken, "{refused:?}");
         if let Err(why) = refused {
             let here = root.path().display();
-            let has = folders.first().unwrap_or(&TAG);
+            let has = if tag.is_empty() { "tmp" } else { TAG };
             let expected =
                 [format!("{here}: this is no cache of skc, as it has {has}"), format!("as {here}/skc")];
             assert!(expected.iter().all(|part| why.to_string().contains(part)), "{why}");
@@ -147,8 +146,12 @@ mod tests {
         let root = above.path().join("cache");
         refuse_foreign(&root).unwrap();
         assert!(!root.exists());
+        // Somebody has begun, and got no further.
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join(TAG), "").unwrap();
         tag(&root).unwrap();
         tag(&root).unwrap();
+        assert_eq!(fs::read_to_string(root.join(TAG)).unwrap(), TAGGED);
         fs::write(root.join("notes"), "mine").unwrap();
         refuse_foreign(&root).unwrap();
         assert_eq!(fs::read_dir(&root).unwrap().count(), 2);

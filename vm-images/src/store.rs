@@ -269,15 +269,15 @@ impl Store {
     pub(crate) fn renew(&self, identity: Identity<'_>) -> Result<(), Error> {
         let folder = self.folder(identity);
         let path = folder.join(RECORD);
+        let scratch = self.scratch()?;
         let renew = || -> io::Result<()> {
             let mut record: Record = serde_json::from_slice(&fs::read(&path)?)?;
             record.since = now();
             // It is whole at every moment.
-            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-            serde_json::to_writer_pretty(&mut file, &record)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
+            let made = scratch.path().join(RECORD);
+            fs::write(&made, serde_json::to_vec_pretty(&record)?)?;
+            File::open(&made)?.sync_all()?;
+            fs::rename(made, &path)
         };
         renew().map_err(|error| failed(&path, &error))
     }
