@@ -138,11 +138,13 @@ fn acquire(
 
 /// The last part of a path, made different from those before it.
 fn unused_name(reference: &str, before: &[Wanted]) -> String {
-    let path = Path::new(reference.trim_end_matches('/'));
-    let base = path.file_name().map_or_else(|| reference.into(), |name| name.to_string_lossy());
+    // It becomes the name of a folder, which dots are not.
+    let named = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    let path = Path::new(reference);
+    let base = named(path).or_else(|| named(&path.canonicalize().ok()?)).unwrap_or_else(|| "kernel".into());
     let taken = |name: &str| before.iter().any(|wanted| wanted.name == name);
     let numbered = (2..).map(|number| format!("{base}-{number}"));
-    let mut names = std::iter::once(base.clone().into_owned()).chain(numbered);
+    let mut names = std::iter::once(base.clone()).chain(numbered);
     names.find(|name| !taken(name)).unwrap_or_default()
 }
 
@@ -257,6 +259,33 @@ impl From<Unstarted> for Unopened {
             Unstarted::Stopped => Unopened::Stopped,
             Unstarted::Refused(why) => Unopened::Trouble(format!("no case can be played there: {why}")),
             Unstarted::Failed(why) => Unopened::Trouble(format!("no worker can be started: {why}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_named_by_what_can_be_the_name_of_a_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let sub = place.path().join("linux/sub");
+        std::fs::create_dir_all(&sub).unwrap();
+        let path = |path: &str| sub.join(path).display().to_string();
+        let mut wanted = Vec::new();
+        for (reference, expected) in [
+            ("debian-6.12".to_owned(), "debian-6.12"),
+            (path(".."), "linux"),
+            (path("../."), "linux-2"),
+            (path(""), "sub"),
+            (path("bzImage"), "bzImage"),
+            ("/".into(), "kernel"),
+            ("debian-6.12".into(), "debian-6.12-2"),
+        ] {
+            let name = unused_name(&reference, &wanted);
+            assert_eq!(name, expected, "{reference}");
+            wanted.push(Wanted { name, option: None, how: How::Host });
         }
     }
 }
