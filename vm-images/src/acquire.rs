@@ -9,7 +9,8 @@ use deb_version::compare_versions;
 use crate::apt::{Fault, Listed, Lists, Suite};
 use crate::deb::{self, CONFIG, IMAGE};
 use crate::manifest::{Entry, Flavour};
-use crate::store::{Identity, Store, sha256, short};
+use crate::record::sha256;
+use crate::store::{Identity, Store, short};
 use crate::{Doing, Error, Kernel, Told, failed, tell};
 
 /// A package on disk.

@@ -14,9 +14,10 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::AsFd;
 
+use crate::record::sha256;
 use crate::scratch::locked;
 use crate::settings::Settings;
-use crate::store::{Store, sha256};
+use crate::store::Store;
 use crate::{Doing, Error, Told, failed, tell};
 
 /// How old lists may be.

@@ -9,6 +9,7 @@ pub mod unpack;
 pub mod programs;
 pub mod settings;
 pub mod scratch;
+pub mod record;
 pub mod store;
 mod deb;
 mod apt;
@@ -24,8 +25,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+pub use record::sha256;
 pub use reference::resolve;
-pub use store::{Store, sha256};
+pub use store::Store;
 
 /// A kernel that can be started.
 #[derive(Clone, Debug, PartialEq, Eq)]

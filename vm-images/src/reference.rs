@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::deb::{self, CONFIG, IMAGE};
 use crate::image::{ACCEPTED, Format, Found, look};
 use crate::manifest::{Entry, catalogue, entry};
-use crate::store::{Identity, Store, sha256};
+use crate::record::sha256;
+use crate::store::{Identity, Store};
 use crate::{Doing, Error, Kernel, Told, acquire, failed, tell};
 
 /// The kernel that somebody means. A kernel of the catalogue is fetched if it is not here.

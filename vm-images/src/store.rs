@@ -14,24 +14,20 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
 use crate::deb::{CONFIG, IMAGE};
-use crate::image::{self, ACCEPTED, Format, Found};
+use crate::image::{self, ACCEPTED, Found};
+use crate::record::{
+    Cached, Flaw, RECORD, Record, UNPACKED, cached, crc32, kernel, known_by, sha256, verify,
+};
 use crate::scratch::Scratch;
 use crate::settings::{self, Settings};
 use crate::unpack::unpack;
 use crate::{Doing, Error, Kernel, Told, failed, tell};
 
-const RECORD: &str = "kernel.json";
-/// What is in the image.
-const UNPACKED: &str = "vmlinux";
 const KERNELS: &str = "kernels";
 const GUESTS: &str = "guests";
 
@@ -41,53 +37,6 @@ pub struct Store {
     pub(crate) settings: Settings,
     /// The suites whose lists could not be read by this process, and why: asking again takes long.
     pub(crate) unreachable: Mutex<HashMap<String, String>>,
-}
-
-/// A kernel in the cache.
-#[derive(Clone, Debug)]
-pub struct Cached {
-    /// What is known of it.
-    pub record: Record,
-    /// Its folder.
-    pub folder: PathBuf,
-    /// The size of all its files.
-    pub bytes: u64,
-}
-
-impl Cached {
-    /// The file to start.
-    pub fn image(&self) -> PathBuf {
-        self.folder.join(IMAGE)
-    }
-}
-
-/// What is known of a kernel in the cache.
-///
-/// What a later version of this program adds to it does not make it unknown to this one.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-pub struct Record {
-    /// What it is called.
-    pub name: String,
-    /// The version of what it was made of.
-    pub version: String,
-    /// The digest of what it was made of.
-    pub digest: String,
-    /// Where it comes from, for people.
-    pub origin: String,
-    /// What its image is.
-    pub format: Format,
-    /// What uname(2) will say.
-    pub release: Option<String>,
-    /// The digest of the image.
-    pub sha256: String,
-    /// The checksum (CRC-32) of what is in the image, if that could be had and started. It is to show damage, and a digest of
-    /// so much takes a tenth of a boot.
-    #[serde(default)]
-    pub unpacked_crc32: Option<u32>,
-    /// The digest of the configuration, if there is one.
-    pub config_sha256: Option<String>,
-    /// When it was put here, in seconds since 1970.
-    pub since: u64,
 }
 
 /// What a kernel is made of, which tells it from others of its name.
@@ -328,79 +277,11 @@ pub(crate) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-/// What tells a folder from another of the same name: numbers of inodes are used again.
-fn known_by(folder: &Path) -> Option<(u64, i64, i64)> {
-    fs::metadata(folder).ok().map(|about| (about.ino(), about.ctime(), about.ctime_nsec()))
-}
-
 /// If a folder has the record of a kernel, which only this program writes.
 pub(crate) fn has_kernel(root: &Path) -> bool {
     let within =
         |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     within(&root.join(KERNELS)).any(|name| within(&name).any(|folder| cached(&folder).is_ok()))
-}
-
-/// Why there is no kernel in a folder.
-enum Flaw {
-    /// It has none of ours, or somebody removes it just now.
-    Absent,
-    /// It is not as it was when it came.
-    Damage(String),
-    /// That cannot be told.
-    Unread(PathBuf, io::Error),
-}
-
-fn cached(folder: &Path) -> Result<Cached, Flaw> {
-    let path = folder.join(RECORD);
-    let text = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Flaw::Absent,
-        _ => Flaw::Unread(path, error),
-    })?;
-    let record = serde_json::from_slice(&text)
-        .map_err(|error| Flaw::Damage(format!("{RECORD} is damaged ({error})")))?;
-    let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
-    Ok(Cached { record, folder: folder.to_owned(), bytes })
-}
-
-fn verify(cached: &Cached) -> Result<Kernel, Flaw> {
-    let record = &cached.record;
-    check(cached, IMAGE, sha256, Some(&record.sha256))?;
-    check(cached, UNPACKED, crc32, record.unpacked_crc32.as_ref())?;
-    check(cached, CONFIG, sha256, record.config_sha256.as_ref())?;
-    Ok(kernel(record, &cached.folder))
-}
-
-/// If a file that should be there is, and adds up to what it did.
-fn check<T: PartialEq>(
-    cached: &Cached,
-    name: &str,
-    sum: fn(&Path) -> io::Result<T>,
-    expected: Option<&T>,
-) -> Result<(), Flaw> {
-    let Some(expected) = expected else { return Ok(()) };
-    let path = cached.folder.join(name);
-    match sum(&path) {
-        Ok(found) if found == *expected => Ok(()),
-        Ok(_) => Err(Flaw::Damage(format!("{name} is not what it was when it came"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Flaw::Damage(format!("{name} is missing")))
-        }
-        Err(error) => Err(Flaw::Unread(path, error)),
-    }
-}
-
-fn kernel(record: &Record, folder: &Path) -> Kernel {
-    Kernel {
-        name: record.name.clone(),
-        image: folder.join(IMAGE),
-        format: record.format,
-        release: record.release.clone(),
-        unpacked: record.unpacked_crc32.is_some().then(|| folder.join(UNPACKED)),
-        config: record.config_sha256.is_some().then(|| folder.join(CONFIG)),
-        version: Some(record.version.clone()),
-        sha256: record.sha256.clone(),
-    }
 }
 
 /// Writes what is in an image to a file that is not there yet, and gives its checksum; nothing, and no file, where it cannot
@@ -417,31 +298,6 @@ fn unpacked(image: &Path, to: &Path) -> Result<Option<u32>, Error> {
     write().map_err(|error| failed(to, &error))
 }
 
-/// The digest of a file, in hexadecimal.
-pub fn sha256(path: &Path) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    read(path, |bytes| digest.update(bytes))?;
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The checksum of a file.
-fn crc32(path: &Path) -> io::Result<u32> {
-    let mut sum = crc32fast::Hasher::new();
-    read(path, |bytes| sum.update(bytes))?;
-    Ok(sum.finalize())
-}
-
-fn read(path: &Path, mut add: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(()),
-            count => add(&buffer[..count]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,6 +305,7 @@ mod tests {
     use crate::unpack::tests::{gzip, image as packed};
     use rstest::rstest;
     use std::ops::ControlFlow;
+    use std::os::unix::fs::MetadataExt;
 
     const IDENTITY: Identity<'_> = Identity { name: "mine", version: "6.1-1", digest: "0123456789abcdef" };
 

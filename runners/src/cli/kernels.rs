@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use runners::interrupt::{Stop, on_signals};
 use serde_json::json;
 use vm_images::manifest::{self, Entry};
+use vm_images::record::Cached;
 use vm_images::reference::catalogued;
-use vm_images::store::Cached;
 use vm_images::{Error, Store, acquire};
 
 use super::build;

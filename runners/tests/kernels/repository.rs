@@ -106,7 +106,7 @@ impl Repository {
             let control = done(Command::new("dpkg-deb").arg("--field").arg(package)).stdout;
             let name = package.file_name().unwrap().to_str().unwrap();
             let size = fs::metadata(package).unwrap().len();
-            let digest = vm_images::store::sha256(package).unwrap();
+            let digest = vm_images::sha256(package).unwrap();
             list += std::str::from_utf8(&control).unwrap().trim_end();
             let _ = write!(list, "\nFilename: pool/{name}\nSize: {size}\nSHA256: {digest}\n\n");
         }
@@ -114,7 +114,7 @@ impl Repository {
         let path = "main/binary-amd64/Packages";
         fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
         fs::write(folder.join(path), &list).unwrap();
-        let digest = vm_images::store::sha256(&folder.join(path)).unwrap();
+        let digest = vm_images::sha256(&folder.join(path)).unwrap();
         let release = format!(
             "Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nDate: {}\nArchitectures: amd64\n\
              Components: main\nSHA256:\n {digest} {} {path}\n",
