@@ -222,7 +222,13 @@ fn remove(store: &Store, names: &[String], old: bool, terminal: Terminal) -> Res
     }
     let (count, bytes) = freed;
     let kernels = if count == 1 { "kernel" } else { "kernels" };
-    writeln!(terminal.out(), "{count} {kernels} removed, {}", megabytes(bytes))?;
+    let rest = if everything && !old { ", with all else that was there" } else { "" };
+    writeln!(
+        terminal.out(),
+        "{count} {kernels} removed, {}, from {}{rest}",
+        megabytes(bytes),
+        store.root().display()
+    )?;
     Ok(0)
 }
 
